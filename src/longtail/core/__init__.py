@@ -1,0 +1,1 @@
+"""Words every part of longtail shares: ids, vectors, features, rankings, errors."""

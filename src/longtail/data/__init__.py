@@ -1,0 +1,1 @@
+"""From a shop's files, databases and dataframes to interactions and a catalog."""
