@@ -62,7 +62,7 @@ class WeightSettings(Settings):
     """How events become confidence: w = type weight x value^gamma x 2^(-age/half-life), summed per user and item."""
 
     types: dict[str, float] = Field(default_factory=dict)
-    """Weight per event type. Empty: every type weighs 1. Not empty: types that are not named are refused and counted."""
+    """Weight per event type. Empty: every type weighs 1. Not empty: a type that is not named is refused and counted."""
     value_exponent: float = Field(default=0.0, ge=0.0, le=4.0)
     half_life_days: float | None = Field(default=None, gt=0)
     confidence: Literal["linear", "log"] = "linear"
