@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from longtail.core.settings import Settings
 
@@ -47,7 +47,8 @@ class EventsSchema(Settings):
     user_id: Column = "user_id"
     item_id: Column = "item_id"
     timestamp: Column | None = "timestamp"
-    """None where the shop has no times: then there is no half-life and no split by time."""
+    """None where the shop has no times (``timestamp = ""`` in TOML, which has no null): then there is no half-life and
+    no split by time."""
     timestamp_format: str | None = None
     """A strptime format for text timestamps that are not ISO 8601; ``"epoch_s"`` or ``"epoch_ms"`` for numbers."""
     event_type: Column | None = None
@@ -56,6 +57,11 @@ class EventsSchema(Settings):
     """A number that scales the event's weight: quantity, money, rating. None: 1."""
     where: str | None = None
     """Rows to read; rows it leaves out are counted as filtered, not refused."""
+
+    @field_validator("timestamp", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
 
 
 class WeightSettings(Settings):

@@ -1,1 +1,1 @@
-"""."""
+"""Metrics, full ranking, comparisons with intervals and diagnosis: pure functions of rankings and counts."""

@@ -1,0 +1,284 @@
+"""The network bridge: a tower per field, summed into a shared trunk. Trained with torch, used with NumPy.
+
+    h = SiLU(sum over fields of [W_f x_f + b_f, or the learned m_f where the field is missing])
+    f = W_3 SiLU(W_2 h + b_2) + b_3 (+ h V, a linear short cut)
+
+Whole fields are hidden at random in training, so that a missing one is nothing new. The loss is the squared error on
+unit-length targets; the output is not normalised, so its length says how sure it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from longtail.bridge.settings import NetworkSettings
+from longtail.core.arrays import Bool, Float32, Int64, State
+from longtail.core.errors import DataError
+from longtail.core.extras import require
+from longtail.core.features import Features
+
+_BLOCK = 8192
+
+#: One trained network: named arrays, see ``_forward``.
+Weights = dict[str, Float32]
+
+
+@dataclass(frozen=True)
+class NetworkBridge:
+    """The mean of one or several trained networks; needs no torch.
+
+    Attributes:
+        fields: names of the fields in the order of the towers.
+        members: the networks' weights.
+    """
+
+    fields: tuple[str, ...]
+    members: tuple[Weights, ...]
+
+    def predict(self, features: Features) -> Float32:
+        """Predictions ``(n, d) float32``; an item with none of the fields gets zero.
+
+        Raises:
+            DataError: a field is missing altogether or has another width than in training.
+        """
+        x, present = inputs(features, self.fields)
+        for name, matrix in zip(self.fields, x, strict=True):
+            width = self.members[0][f"tower.{name}"].shape[0]
+            if matrix.shape[1] != width:
+                raise DataError(f"The network was trained on {width} dimensions of field {name!r}; found {matrix.shape[1]}.")
+        result = np.zeros((len(present), self.members[0]["out.bias"].shape[0]), dtype=np.float32)
+        for member in self.members:
+            for start in range(0, len(present), _BLOCK):
+                rows = slice(start, start + _BLOCK)
+                result[rows] += _forward(member, self.fields, [matrix[rows] for matrix in x], present[rows])
+        result /= len(self.members)
+        result[~present.any(axis=1)] = 0.0
+        return result
+
+    def state(self) -> State:
+        """Plain arrays for a bundle, ``{member}.{name}``."""
+        arrays = {f"{i}.{name}": array for i, member in enumerate(self.members) for name, array in member.items()}
+        return {"kind": "network", "fields": list(self.fields), "members": len(self.members)}, arrays
+
+    @classmethod
+    def from_state(cls, meta: dict[str, Any], arrays: dict[str, Float32]) -> NetworkBridge:
+        """Restore what ``state`` gave."""
+        members = tuple(
+            {name.removeprefix(f"{i}."): array for name, array in arrays.items() if name.startswith(f"{i}.")}
+            for i in range(meta["members"])
+        )
+        return cls(tuple(meta["fields"]), members)
+
+
+@dataclass(frozen=True)
+class NetworkFit:
+    """Networks fitted by folds.
+
+    Attributes:
+        bridge: the mean of the folds' networks, for new items.
+        out_of_sample: ``(n, d) float32``: each training row predicted by networks that did not see it.
+        epochs: how long each fold trained before its error on held-out items stopped falling.
+        errors: each fold's best mean squared error on its held-out items.
+    """
+
+    bridge: NetworkBridge
+    out_of_sample: Float32
+    epochs: tuple[int, ...]
+    errors: tuple[float, ...]
+
+
+def inputs(features: Features, names: tuple[str, ...]) -> tuple[list[Float32], Bool]:
+    """The fields' matrices and the mask ``(n, n_fields)`` in the towers' order. Raises DataError for a missing field."""
+    missing = [name for name in names if name not in features.names]
+    if missing:
+        raise DataError(f"The network was trained on the fields {missing}, which these features lack: {features.names}.")
+    chosen = [features[name] for name in names]
+    present = np.stack([field.present for field in chosen], axis=1) if chosen else np.zeros((len(features.items), 0), bool)
+    return [field.matrix for field in chosen], present
+
+
+def fit_network(
+    features: Features,
+    rows: Int64,
+    targets: Float32,
+    settings: NetworkSettings,
+    *,
+    seed: int = 0,
+) -> NetworkFit:
+    """Train one network a fold and predict every training row out of sample.
+
+    Args:
+        features: of all items; fields no training row has are left out.
+        rows: ``(n,)`` items to learn from.
+        targets: ``(n, d) float32``; unit rows, or what another bridge leaves of them.
+        settings: sizes and schedule. Above ``max_rows`` each fold trains on a seeded sample of its rows.
+        seed: of folds, initial weights, order and dropout; the same seed gives the same network.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+        DataError: fewer rows than twice the folds, or no field at all.
+    """
+    torch = require("torch", extra="text", purpose="Training the network bridge")
+    names = tuple(field.name for field in features if field.present[rows].any() and field.matrix.shape[1])
+    if len(rows) < 2 * settings.folds or not names:
+        raise DataError(
+            f"The network bridge needs at least {2 * settings.folds} items with content; found {len(rows)} and the "
+            f"fields {names}."
+        )
+    x, present = inputs(features, names)
+    x, present = [matrix[rows] for matrix in x], present[rows]
+    rng = np.random.default_rng(seed)
+    fold_of = rng.permutation(len(rows)) % settings.folds
+    predictions = np.zeros(targets.shape, dtype=np.float32)
+
+    def one(fold: int) -> tuple[Weights, int, float]:
+        learn, hold = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+        own = np.random.default_rng([seed, fold])
+        if len(learn) > settings.max_rows:
+            learn = np.sort(own.choice(learn, settings.max_rows, replace=False))
+        watch = hold if len(hold) <= 4000 else np.sort(own.choice(hold, 4000, replace=False))
+        return _train(torch, names, x, present, targets, learn, watch, settings, seed + 1 + fold)
+
+    # Folds side by side, each on one thread: torch releases the interpreter's lock inside its operations.
+    with _one_thread(torch), ThreadPoolExecutor(min(settings.folds, os.cpu_count() or 1)) as pool:
+        fits = list(pool.map(one, range(settings.folds)))
+    for fold, (member, _, _) in enumerate(fits):
+        hold = np.flatnonzero(fold_of == fold)
+        for start in range(0, len(hold), _BLOCK):
+            part = hold[start : start + _BLOCK]
+            predictions[part] = _forward(member, names, [matrix[part] for matrix in x], present[part])
+    members, epochs, errors = zip(*fits, strict=True)
+    predictions[~present.any(axis=1)] = 0.0
+    return NetworkFit(NetworkBridge(names, tuple(members)), predictions, tuple(epochs), tuple(errors))
+
+
+def fit_single(features: Features, rows: Int64, targets: Float32, settings: NetworkSettings, *, seed: int = 0) -> NetworkBridge:
+    """Train one network on nine tenths of the rows, stopping early on the rest. Arguments and errors: `fit_network`."""
+    torch = require("torch", extra="text", purpose="Training the network bridge")
+    names = tuple(field.name for field in features if field.present[rows].any() and field.matrix.shape[1])
+    if len(rows) < 10 or not names:
+        raise DataError(f"A network needs at least 10 items with content; found {len(rows)} and the fields {names}.")
+    x, present = inputs(features, names)
+    x, present = [matrix[rows] for matrix in x], present[rows]
+    order = np.random.default_rng(seed).permutation(len(rows))
+    cut = max(1, len(rows) // 10)
+    learn = np.sort(order[cut:][: settings.max_rows])
+    with _one_thread(torch):
+        member, _, _ = _train(torch, names, x, present, targets, learn, np.sort(order[:cut]), settings, seed + 1)
+    return NetworkBridge(names, (member,))
+
+
+@contextmanager
+def _one_thread(torch: Any) -> Iterator[None]:
+    """Layers this small are faster on one thread, and then the result does not depend on the number of cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _forward(weights: Weights, names: tuple[str, ...], x: list[Float32], present: Bool) -> Float32:
+    """One network's output ``(n, d)``; must say the same as ``_step`` does in torch."""
+    hidden = np.zeros((len(present), weights["trunk.bias"].shape[0]), dtype=np.float32)
+    for column, (name, matrix) in enumerate(zip(names, x, strict=True)):
+        there = present[:, column, None]
+        hidden += np.where(there, matrix @ weights[f"tower.{name}"], weights[f"missing.{name}"])
+    hidden = _silu(hidden + weights["tower.bias"])
+    deep = _silu(hidden @ weights["trunk"] + weights["trunk.bias"])
+    output: Float32 = deep @ weights["out"] + hidden @ weights["skip"] + weights["out.bias"]
+    return output
+
+
+def _silu(x: Float32) -> Float32:
+    return np.asarray(x * expit(x), dtype=np.float32)
+
+
+def _initial(names: tuple[str, ...], widths: list[int], d: int, hidden: int, rng: np.random.Generator) -> Weights:
+    def normal(rows: int, columns: int, scale: float) -> Float32:
+        return (rng.standard_normal((rows, columns)) * scale).astype(np.float32)
+
+    weights: Weights = {}
+    for name, width in zip(names, widths, strict=True):
+        # Fields are unit rows: unit-variance weights give unit-variance sums, whatever the width.
+        weights[f"tower.{name}"] = normal(width, hidden, 1.5 / np.sqrt(len(names)))
+        weights[f"missing.{name}"] = np.zeros(hidden, dtype=np.float32)
+    weights["tower.bias"] = np.zeros(hidden, dtype=np.float32)
+    weights["trunk"] = normal(hidden, hidden, np.sqrt(2.0 / hidden))
+    weights["trunk.bias"] = np.zeros(hidden, dtype=np.float32)
+    # Start from predicting the mean: noise in the last layer would have to be unlearned first, in every dimension.
+    weights["out"] = np.zeros((hidden, d), dtype=np.float32)
+    weights["skip"] = np.zeros((hidden, d), dtype=np.float32)
+    weights["out.bias"] = np.zeros(d, dtype=np.float32)
+    return weights
+
+
+def _train(
+    torch: Any,
+    names: tuple[str, ...],
+    x: list[Float32],
+    present: Bool,
+    targets: Float32,
+    learn: Int64,
+    watch: Int64,
+    settings: NetworkSettings,
+    seed: int,
+) -> tuple[Weights, int, float]:
+    rng = np.random.default_rng(seed)
+    start = _initial(names, [m.shape[1] for m in x], targets.shape[1], settings.hidden, rng)
+    start["out.bias"] = targets[learn].mean(axis=0, dtype=np.float64).astype(np.float32)
+    parameters = {name: torch.tensor(array, requires_grad=True) for name, array in start.items()}
+    optimizer = torch.optim.AdamW(
+        parameters.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.98)
+    )
+    steps = settings.epochs * max(1, -(-len(learn) // settings.batch))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=settings.learning_rate, total_steps=steps, pct_start=0.1, cycle_momentum=False
+    )
+    best, best_epoch, best_error = start, 0, np.inf
+    for epoch in range(settings.epochs):
+        for batch in _batches(rng, learn, settings.batch):
+            shown = present[batch] & (rng.random((len(batch), len(names))) >= settings.field_dropout)
+            nothing = ~shown.any(axis=1)
+            shown[nothing] = present[batch][nothing]
+            keep = rng.random((len(batch), settings.hidden), dtype=np.float32) >= settings.dropout
+            scaled = torch.from_numpy(keep.astype(np.float32) / np.float32(1 - settings.dropout))
+            tensors = [torch.from_numpy(matrix[batch]) for matrix in x]
+            output = _step(torch, parameters, names, tensors, torch.from_numpy(shown), scaled)
+            loss = ((output - torch.from_numpy(targets[batch])) ** 2).sum(dim=1).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        current = {name: tensor.detach().numpy().copy() for name, tensor in parameters.items()}
+        predicted = _forward(current, names, [matrix[watch] for matrix in x], present[watch])
+        error = float(np.mean(((predicted - targets[watch]) ** 2).sum(axis=1, dtype=np.float64)))
+        if error < best_error:
+            best, best_epoch, best_error = current, epoch + 1, error
+        elif epoch + 1 - best_epoch >= settings.patience:
+            break
+    return best, best_epoch, best_error
+
+
+def _step(torch: Any, p: dict[str, Any], names: tuple[str, ...], x: list[Any], present: Any, keep: Any) -> Any:
+    hidden = p["tower.bias"]
+    for column, (name, matrix) in enumerate(zip(names, x, strict=True)):
+        hidden = hidden + torch.where(present[:, column, None], matrix @ p[f"tower.{name}"], p[f"missing.{name}"])
+    hidden = torch.nn.functional.silu(hidden)
+    deep = torch.nn.functional.silu(hidden @ p["trunk"] + p["trunk.bias"]) * keep
+    return deep @ p["out"] + hidden @ p["skip"] + p["out.bias"]
+
+
+def _batches(rng: np.random.Generator, rows: Int64, size: int) -> Iterator[Int64]:
+    order = rng.permutation(rows)
+    for start in range(0, len(order), size):
+        yield order[start : start + size]

@@ -1,0 +1,46 @@
+"""What can be set about the bridge."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from longtail.core.settings import Settings
+
+#: Which learner predicts behaviour from content. ``auto`` scores all on held-out items and keeps the best.
+BridgeMethod = Literal["auto", "kernel", "network", "mean"]
+
+
+class NetworkSettings(Settings):
+    """The network: a tower per field, summed into a shared trunk."""
+
+    hidden: int = Field(default=256, ge=8, le=4096)
+    """Width of towers and trunk."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Of single units in the trunk."""
+    field_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Chance that a whole field of an item is hidden in training, so that a missing one is nothing new."""
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    batch: int = Field(default=512, ge=8)
+    epochs: int = Field(default=20, ge=1)
+    patience: int = Field(default=4, ge=1)
+    """Epochs without a better error on the held-out items after which training stops."""
+    folds: int = Field(default=3, ge=2, le=20)
+    """Each fold's network predicts the items it has not seen; new items get the mean of all of them."""
+    max_rows: int = Field(default=24_000, ge=100)
+    """Items to train on at most, those with most events first in turn; the rest are predicted out of sample anyway."""
+    residual: bool = True
+    """Learn what the kernel's out-of-sample prediction leaves, instead of all of it."""
+
+
+class BridgeSettings(Settings):
+    """The learned map from content to behaviour space."""
+
+    method: BridgeMethod = "auto"
+    landmarks: int = Field(default=2000, ge=10, le=4000)
+    """Items the kernel compares with; all of them where there are fewer."""
+    held_out: float = Field(default=0.1, gt=0, lt=0.5)
+    """Share of the items with events on which the learners are scored."""
+    network: NetworkSettings = NetworkSettings()

@@ -1,0 +1,207 @@
+"""Fit the learners, score them on items they did not see, keep the best or their mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from longtail.bridge.kernel import KernelBridge, KernelFit, fit_kernel
+from longtail.bridge.network import NetworkBridge, NetworkFit, fit_network
+from longtail.bridge.settings import BridgeMethod, BridgeSettings
+from longtail.core.arrays import Float32, Int64, State
+from longtail.core.errors import DataError, MissingExtraError
+from longtail.core.features import Features
+from longtail.core.progress import SILENT, Progress
+
+#: With fewer items to learn from, a network's folds are too small to say anything.
+NETWORK_ROWS = 300
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """The learned map from content to behaviour space: one learner, or a weighted sum of two.
+
+    Attributes:
+        kernel: or None.
+        network: or None.
+        network_weight: the network's part of the sum.
+        kernel_weight: the kernel's.
+    """
+
+    kernel: KernelBridge | None
+    network: NetworkBridge | None
+    kernel_weight: float = 1.0
+    network_weight: float = 0.0
+
+    def predict(self, features: Features, z: Float32) -> Float32:
+        """Predicted directions ``(n, d) float32``; their length in about [0, 1] says how sure they are.
+
+        Args:
+            features: of the items, with the fields of training.
+            z: ``(n, d_z) float32`` content vectors of the same items, weighted as in training.
+
+        Raises:
+            DataError: widths or fields differ from those of training.
+        """
+        total: Float32 | None = None
+        if self.kernel is not None and self.kernel_weight:
+            total = np.float32(self.kernel_weight) * self.kernel.predict(z)
+        if self.network is not None and self.network_weight:
+            part = np.float32(self.network_weight) * self.network.predict(features)
+            total = part if total is None else total + part
+        if total is None:
+            raise DataError("This bridge has neither a kernel nor a network; it was not fitted.")
+        total[~z.any(axis=1)] = 0.0
+        return total
+
+    def state(self) -> State:
+        """Plain arrays for a bundle, the learners' under ``kernel.`` and ``network.``."""
+        meta: dict[str, Any] = {"kernel_weight": self.kernel_weight, "network_weight": self.network_weight}
+        arrays = {}
+        for name, part in (("kernel", self.kernel), ("network", self.network)):
+            if part is not None:
+                meta[name], own = part.state()
+                arrays.update({f"{name}.{key}": array for key, array in own.items()})
+        return meta, arrays
+
+    @classmethod
+    def from_state(cls, meta: dict[str, Any], arrays: dict[str, Float32]) -> Bridge:
+        """Restore what ``state`` gave."""
+
+        def own(name: str) -> dict[str, Float32]:
+            return {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
+
+        return cls(
+            KernelBridge.from_state(meta["kernel"], own("kernel")) if "kernel" in meta else None,
+            NetworkBridge.from_state(meta["network"], own("network")) if "network" in meta else None,
+            float(meta["kernel_weight"]),
+            float(meta["network_weight"]),
+        )
+
+
+@dataclass(frozen=True)
+class FittedBridge:
+    """A bridge with what it says about its own training items without having seen them.
+
+    Attributes:
+        bridge: for every other item.
+        rows: ``(n,)`` the items it learned from.
+        out_of_sample: ``(n, d) float32``, a prediction for each of them from learners that did not see it.
+        scores: R² against unit-length targets on unseen items by learner, and what was kept; plain JSON.
+    """
+
+    bridge: Bridge
+    rows: Int64
+    out_of_sample: Float32
+    scores: dict[str, Any]
+
+
+def unit_rows(matrix: Float32) -> Float32:
+    """Rows scaled to length 1, ``float32``; zero rows stay zero."""
+    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return np.asarray(np.divide(matrix, norms, out=np.zeros_like(matrix), where=norms > 1e-12), dtype=np.float32)
+
+
+def fit_bridge(
+    features: Features,
+    z: Float32,
+    targets: Float32,
+    rows: Int64,
+    settings: BridgeSettings,
+    *,
+    method: BridgeMethod | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> FittedBridge:
+    """Learn behaviour from content.
+
+    The kernel's leave-one-out and the network's folds give every training item a prediction by learners that have not
+    seen it. Those predictions are the score: no item has to be set aside, and nothing is scored on what it learned.
+
+    Args:
+        features: of all items.
+        z: ``(n_items, d_z) float32`` content vectors; rows without content are zero and are not learned from.
+        targets: ``(n_items, d) float32``; only directions are used.
+        rows: items to learn from; those without content or with a zero target are left out.
+        settings: what to fit.
+        method: overrides ``settings.method``: the first rounds of an alternation need only the kernel.
+        seed: the same seed gives the same bridge.
+        progress: told of scores, and of a missing torch, in which case the kernel alone is used.
+
+    Raises:
+        DataError: fewer than two usable rows; NumericalError: values that are not finite.
+    """
+    method = method or settings.method
+    rows = rows[z[rows].any(axis=1) & targets[rows].any(axis=1)]
+    if len(rows) < 2:
+        raise DataError(f"A bridge needs at least two items with content and behaviour; found {len(rows)}.")
+    unit = unit_rows(targets[rows])
+    kernel = fit_kernel(z[rows], unit, landmarks=settings.landmarks, seed=seed)
+    network = None if method == "kernel" else _network(features, rows, unit, kernel, settings, seed, progress)
+    return _keep(rows, unit, kernel, network, method, settings)
+
+
+def _network(
+    features: Features,
+    rows: Int64,
+    unit: Float32,
+    kernel: KernelFit,
+    settings: BridgeSettings,
+    seed: int,
+    progress: Progress,
+) -> NetworkFit | None:
+    if len(rows) < NETWORK_ROWS:
+        progress.note(f"{len(rows):,} items have content and events, too few for a network: the kernel predicts alone.")
+        return None
+    targets = unit - kernel.out_of_sample if settings.network.residual else unit
+    try:
+        return fit_network(features, rows, targets, settings.network, seed=seed)
+    except MissingExtraError as error:
+        progress.note(f"{error} Until then the kernel predicts alone.")
+        return None
+
+
+def _keep(
+    rows: Int64, unit: Float32, kernel: KernelFit, network: NetworkFit | None, method: BridgeMethod, settings: BridgeSettings
+) -> FittedBridge:
+    """Score the candidates, weights (kernel, network), and keep one."""
+    learned = None if network is None else network.out_of_sample
+    residual = settings.network.residual
+    candidates: dict[str, tuple[float, float]] = {"kernel": (1.0, 0.0)}
+    if learned is not None:
+        candidates["network"] = (1.0, 1.0) if residual else (0.0, 1.0)
+        candidates["mean"] = (1.0, 0.5) if residual else (0.5, 0.5)
+
+    def predict(weights: tuple[float, float]) -> Float32:
+        prediction = np.float32(weights[0]) * kernel.out_of_sample
+        return prediction if learned is None or not weights[1] else prediction + np.float32(weights[1]) * learned
+
+    scores = {name: r_squared(unit, predict(weights)) for name, weights in candidates.items()}
+    best = method if method in candidates else max(scores, key=lambda name: scores[name])
+    weights = candidates[best]
+    bridge = Bridge(
+        kernel.bridge if weights[0] else None,
+        network.bridge if network is not None and weights[1] else None,
+        kernel_weight=weights[0],
+        network_weight=weights[1],
+    )
+    report: dict[str, Any] = {
+        "kept": best,
+        "r2": scores[best],
+        "scores": scores,
+        "items": len(rows),
+        "ridge": kernel.ridge,
+        "ridge_curve": {str(ridge): score for ridge, score in kernel.curve.items()},
+    }
+    if network is not None:
+        report["network_epochs"] = list(network.epochs)
+    return FittedBridge(bridge, rows, predict(weights), report)
+
+
+def r_squared(targets: Float32, predictions: Float32) -> float:
+    """1 - sum |y - f|² / sum |y - mean y|²; 0 where the targets do not differ."""
+    total = float(((targets - targets.mean(axis=0, dtype=np.float64)) ** 2).sum())
+    error = float(((targets - predictions).astype(np.float64) ** 2).sum())
+    return 1.0 - error / total if total > 1e-12 else 0.0

@@ -1,0 +1,172 @@
+"""Bridge and blend in turn: each teaches the other, and no item is ever held to a prediction that has seen it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from longtail.blend import blend, default_exposure
+from longtail.bridge.settings import BridgeMethod, BridgeSettings
+from longtail.bridge.training import Bridge, fit_bridge
+from longtail.calibrate.model import Length
+from longtail.cf.als import AlsSettings, solve_users
+from longtail.core.arrays import Bool, Float32
+from longtail.core.features import Features
+from longtail.core.progress import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class Pull:
+    """How strongly, and at what length, items are held to their predictions; free of a data set's units.
+
+    Attributes:
+        precision: tau in multiples of λ(0), the penalty of an item without events.
+        exponent: beta.
+        scale: the median length of a prediction, in multiples of the typical length of a learned vector.
+    """
+
+    precision: float = 1.0
+    exponent: float = 0.0
+    scale: float = 0.6
+
+    def tau(self, settings: AlsSettings, n_users: int) -> float:
+        """The prior's precision in the objective's units."""
+        return self.precision * empty_penalty(settings, n_users)
+
+    def length(self, predictions: Float32, typical: float) -> Length:
+        """The calibration that gives these predictions (those not zero) the wanted median length."""
+        norms = np.linalg.norm(predictions, axis=1)
+        norms = norms[norms > 1e-12]
+        middle = float(np.median(norms**self.exponent)) if len(norms) else 1.0
+        return Length(self.exponent, self.scale * typical / middle)
+
+
+@dataclass(frozen=True)
+class Alternation:
+    """Where bridge and blend have come to.
+
+    Attributes:
+        bridge: of the last round.
+        raw: ``(n_items, d) float32`` predictions before their length is set: out of sample for items it learned from.
+        user_factors: ``(n_users, d) float32``; item_vectors: ``(n_items, d) float32``.
+        length: the calibration of ``raw`` that was the prior of ``item_vectors``.
+        scores: of each round's bridge.
+    """
+
+    bridge: Bridge
+    raw: Float32
+    user_factors: Float32
+    item_vectors: Float32
+    length: Length
+    scores: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def carries_signal(self) -> bool:
+        """Whether the last bridge says more about items it has not seen than their mean does."""
+        return bool(self.scores) and self.scores[-1]["r2"] > MINIMAL_R2
+
+
+#: Explained share of the variance of directions below which content is taken to say nothing.
+MINIMAL_R2 = 0.005
+
+
+def empty_penalty(settings: AlsSettings, n_users: int) -> float:
+    """λ_i(0) = λ (α₀ |users|)^ν, or λ itself where that vanishes."""
+    value = float(settings.regularization * (settings.background * n_users) ** settings.frequency_scaling)
+    return value if value > 0 else max(float(settings.regularization), 1e-3)
+
+
+def typical_length(item_factors: Float32, counts: Any, minimum: int, tail_below: int) -> float:
+    """The median length of learned vectors of rarely taken items: what a prediction's length is measured by."""
+    norms = np.linalg.norm(item_factors, axis=1)
+    for mask in ((counts >= minimum) & (counts < tail_below), counts >= minimum, counts > 0):
+        if mask.any() and norms[mask].any():
+            return float(np.median(norms[mask]))
+    return 1.0
+
+
+def predict_all(
+    features: Features,
+    z: Float32,
+    targets: Float32,
+    learn: Bool,
+    settings: BridgeSettings,
+    *,
+    method: BridgeMethod | None,
+    seed: int,
+    progress: Progress = SILENT,
+) -> tuple[Bridge, Float32, dict[str, Any]]:
+    """Fit a bridge on some items and predict all: out of sample for those it learned from, plainly for the others."""
+    fitted = fit_bridge(features, z, targets, np.flatnonzero(learn), settings, method=method, seed=seed, progress=progress)
+    raw = np.zeros(targets.shape, dtype=np.float32)
+    others = z.any(axis=1)
+    others[fitted.rows] = False
+    rest = np.flatnonzero(others)
+    if len(rest):
+        raw[rest] = fitted.bridge.predict(features.take(rest), z[rest])
+    raw[fitted.rows] = fitted.out_of_sample
+    return fitted.bridge, raw, fitted.scores
+
+
+def alternate(
+    matrix: Any,
+    user_factors: Float32,
+    item_factors: Float32,
+    features: Features,
+    z: Float32,
+    pull: Pull,
+    als: AlsSettings,
+    bridge: BridgeSettings,
+    *,
+    rounds: int,
+    min_interactions: int,
+    tail_below: int,
+    last_method: BridgeMethod | None = None,
+    exposure: Float32 | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> Alternation:
+    """Fit the bridge, solve the items with its out-of-sample predictions as prior, recompute the users; again.
+
+    Args:
+        matrix: ``(n_users, n_items)`` CSR weights.
+        user_factors, item_factors: ALS alone, where the first round begins.
+        features, z: of all items, in the matrix's order.
+        pull: precision and length of the prior.
+        als, bridge: settings.
+        rounds: how often; before the last only the kernel is fitted, since the targets still move.
+        min_interactions: who teaches the first round; later ones learn from every item with events, whose blended
+            vectors are worth learning from.
+        tail_below: whose lengths are typical.
+        last_method: learner of the last round; None: as the bridge's settings say.
+        exposure: ``(n_items,)``; None: 1 with events, 0 without.
+        seed: the same seed gives the same result.
+        progress: told of each round.
+
+    Raises:
+        DataError: fewer than two items with content and events.
+    """
+    counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    exposure = default_exposure(matrix) if exposure is None else exposure
+    typical = typical_length(item_factors, counts, min_interactions, tail_below)
+    tau = pull.tau(als, matrix.shape[0])
+    has = z.any(axis=1)
+    users, items, scores = user_factors, item_factors, []
+    with progress.task("bridge and blend", rounds) as task:
+        for number in range(1, rounds + 1):
+            learn = has & (counts >= (min_interactions if number == 1 else 1))
+            if number == 1 and learn.sum() < 10:  # hardly anyone is taken that often: learn from whoever is taken
+                learn = has & (counts >= 1)
+            method = last_method if number == rounds else "kernel"
+            fitted, raw, score = predict_all(
+                features, z, items, learn, bridge, method=method, seed=seed + number, progress=progress
+            )
+            scores.append(score)
+            length = pull.length(raw, typical)
+            items = blend(matrix, users, length.apply(raw), has, tau, als, exposure=exposure).vectors
+            users = solve_users(matrix, items, als, exposure=exposure).factors
+            task.say(f"R² {score['r2']:.3f}")
+            task.advance()
+    return Alternation(fitted, raw, users, items, length, scores)

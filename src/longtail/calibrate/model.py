@@ -1,0 +1,128 @@
+"""What calibration hands on: every item's vector, where it comes from, and the choices behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from longtail.core.arrays import Bool, Float32, Int64
+from longtail.core.ranking import SOURCES
+
+if TYPE_CHECKING:
+    from longtail.bridge.training import Bridge
+    from longtail.content.combine import Reduction
+
+#: From this share of behaviour on, an item counts as learned rather than blended.
+LEARNED_FROM = 0.95
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How much content itself, beside the vectors, says; it fades as an item gathers interactions.
+
+    Attributes:
+        weight: w, content's part in user -> item scores of an item without interactions; 0 is none.
+        half_at: kappa, the interactions at which that part is halved.
+        similar_weight: content's part in [0, 1] of item -> item scores asked by an item without interactions.
+        similar_half_at: the interactions of the asking item at which that part is halved.
+    """
+
+    weight: float = 0.0
+    half_at: float = 5.0
+    similar_weight: float = 0.0
+    similar_half_at: float = 20.0
+
+    def gain(self, n_interactions: Int64) -> Float32:
+        """g_i = w kappa / (kappa + n_i), ``(n,) float32``: score(u, i) = u.v_i + g_i p_u.z_i."""
+        n = np.asarray(n_interactions, dtype=np.float64)
+        return np.asarray(self.weight * self.half_at / (self.half_at + n), dtype=np.float32)
+
+    def query_gate(self, n_interactions: Int64) -> Float32:
+        """g_q in [0, 1], ``(n,) float32``: similar(q, j) = (1 - g_q) v_q.v_j + g_q z_q.z_j over unit vectors."""
+        n = np.asarray(n_interactions, dtype=np.float64)
+        return np.asarray(self.similar_weight * self.similar_half_at / (self.similar_half_at + n), dtype=np.float32)
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values for a manifest; ``Fusion(**values)`` restores it."""
+        return {
+            "weight": self.weight,
+            "half_at": self.half_at,
+            "similar_weight": self.similar_weight,
+            "similar_half_at": self.similar_half_at,
+        }
+
+
+@dataclass(frozen=True)
+class Length:
+    """v = s f |f|^(beta - 1): a prediction's length, apart from its direction.
+
+    Attributes:
+        exponent: beta in [0, 1]; 0 makes all predictions equally long.
+        scale: s, the length given to a prediction of length 1, in the units of the learned vectors.
+    """
+
+    exponent: float = 1.0
+    scale: float = 1.0
+
+    def apply(self, predictions: Float32) -> Float32:
+        """The calibrated predictions, ``(n, d) float32``; a zero row stays zero."""
+        norms = np.sqrt(np.einsum("ij,ij->i", predictions, predictions, dtype=np.float64))
+        factor = np.zeros_like(norms)
+        known = norms > 1e-12
+        factor[known] = self.scale * norms[known] ** (self.exponent - 1.0)
+        return (predictions * factor[:, None]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class ItemModel:
+    """Everything serving needs about users and items; rows are those of the interactions it was fitted on.
+
+    Attributes:
+        als_user_factors, als_item_factors: ``(n, d) float32``, ALS alone with the same settings: the "before".
+        user_factors, item_vectors: ``(n, d) float32``, after blend and alternation: the "after".
+        predictions: ``(n_items, d) float32``, the bridge's calibrated prior mean; zero rows where there is none.
+        has_prediction: ``(n_items,) bool``, the item has content the bridge could read.
+        behaviour_share: ``(n_items,) float32`` in [0, 1]: 0 is pure prediction, towards 1 pure behaviour.
+        bridge: maps features of new items to behaviour space; None where content carries no signal or is missing.
+        field_weights: weight per field in the content vector z.
+        reduction: z -> at most 128 dimensions; None without content.
+        content: ``(n_items, d_z) float32``, reduced z, unit rows (zero where no content); ``d_z`` may be 0.
+        fusion, precision, length: the chosen parameters; ``precision`` is tau, the prior's precision.
+        choices: plain JSON: every choice with its curve on validation, and notes for people.
+    """
+
+    als_user_factors: Float32
+    als_item_factors: Float32
+    user_factors: Float32
+    item_vectors: Float32
+    predictions: Float32
+    has_prediction: Bool
+    behaviour_share: Float32
+    bridge: Bridge | None
+    field_weights: dict[str, float]
+    reduction: Reduction | None
+    content: Float32
+    fusion: Fusion
+    precision: float
+    length: Length
+    choices: dict[str, Any] = field(default_factory=dict)
+
+
+def sources(n_interactions: Int64, has_prediction: Bool, behaviour_share: Float32) -> npt.NDArray[np.uint8]:
+    """Where each item's vector comes from, ``(n,) uint8`` codes into ``core.ranking.SOURCES``.
+
+    No interactions: ``predicted``, or ``fallback`` without a prediction. Otherwise ``learned`` where there is no
+    prediction or behaviour's share is at least 0.95, else ``blended``.
+    """
+    code = {source: SOURCES.index(source) for source in SOURCES}
+    silent = n_interactions == 0
+    learned = ~has_prediction | (behaviour_share >= LEARNED_FROM)
+    result = np.where(
+        silent,
+        np.where(has_prediction, code["predicted"], code["fallback"]),
+        np.where(learned, code["learned"], code["blended"]),
+    )
+    return result.astype(np.uint8)

@@ -1,0 +1,154 @@
+"""What every choice is scored on: later purchases, ranked in full, for a fixed sample of users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from longtail.cf.content_knn import profiles
+from longtail.core.arrays import Bool, Float32, Int64
+from longtail.evaluate.full_ranking import rank_each
+from longtail.evaluate.hits import relevant_counts
+from longtail.evaluate.metrics.ndcg import ndcg_at_k
+
+#: Fewer pairs than this say too little about a group of items to choose by.
+ENOUGH_PAIRS = 30
+
+#: What counts how much when candidates are compared.
+WEIGHTS = {"overall": 2.0, "cold": 1.0, "tail": 1.0, "mixed": 0.5}
+LIMIT = float(np.log(4.0))
+
+
+@dataclass(frozen=True)
+class Quality:
+    """NDCG of one candidate on validation.
+
+    Attributes:
+        overall: all items are candidates, all pairs count.
+        cold: only items without training interactions are candidates; NaN where there are next to none.
+        tail: only items with few training interactions (not none) are candidates; NaN where there are next to none.
+        mixed: all items are candidates, only pairs with items without training interactions count: whether new items
+            are found among known ones; NaN where there are next to none.
+    """
+
+    overall: float
+    cold: float
+    tail: float
+    mixed: float = np.nan
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Plain JSON; None for what could not be measured."""
+        return {name: None if np.isnan(value) else value for name, value in vars(self).items()}
+
+    def gain_over(self, base: Quality) -> float:
+        """How much better: the weighted mean of the logarithms of the ratios of what could be measured; 0 is equal.
+
+        Overall quality counts as much as two of the others. A ratio beyond four says no more than four does: what is
+        nearly zero on either side must not decide everything.
+        """
+        total = weight_sum = 0.0
+        for name, weight in WEIGHTS.items():
+            mine, theirs = getattr(self, name), getattr(base, name)
+            if not (np.isnan(mine) or np.isnan(theirs)):
+                total += weight * float(np.clip(np.log(max(mine, 1e-6) / max(theirs, 1e-6)), -LIMIT, LIMIT))
+                weight_sum += weight
+        return total / weight_sum if weight_sum else 0.0
+
+
+class Judge:
+    """Scores candidates on the same users and pairs.
+
+    Args:
+        train: ``(n_users, n_items)`` CSR; what a user has is never recommended again.
+        validation: ``(n_users, n_items)`` CSR of later or held-out pairs. Pairs that are in ``train`` do not count, nor
+            do users without training interactions, about whom no factors exist.
+        k: the cut. tail_below: items with fewer training interactions are the tail. max_users: drawn with the seed.
+    """
+
+    def __init__(
+        self, train: Any, validation: Any, *, k: int = 10, tail_below: int = 20, max_users: int = 1500, seed: int = 0
+    ) -> None:
+        self.k, self.seed = k, seed
+        counts = np.bincount(train.indices, minlength=train.shape[1])
+        known = relevant_counts(train) > 0
+        relevant = without(validation, train)
+        users = np.flatnonzero((relevant_counts(relevant) > 0) & known)
+        if len(users) > max_users:
+            users = np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
+        self.users: Int64 = users
+        self.train = sparse.csr_array(train[users])
+        everything = np.ones(train.shape[1], dtype=np.bool_)
+        self.masks: dict[str, Bool] = {
+            "overall": everything,
+            "cold": counts == 0,
+            "tail": (counts > 0) & (counts < tail_below),
+            "mixed": everything,
+        }
+        self.relevant: dict[str, Any] = {}
+        for name, mask in self.masks.items():
+            within = only_columns(sparse.csr_array(relevant[users]), self.masks["cold"] if name == "mixed" else mask)
+            if name == "overall" or within.nnz >= ENOUGH_PAIRS:
+                self.relevant[name] = within
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is enough to choose by."""
+        return len(self.users) > 0 and self.relevant["overall"].nnz >= ENOUGH_PAIRS
+
+    def measure(self, users: Float32, items: Float32, *, only: tuple[str, ...] | None = None) -> Quality:
+        """Quality of ``users @ items.T``; ``users`` are the factors of this judge's users, ``(len(self.users), d)``."""
+        return self.measure_scores(lambda rows: users[rows] @ items.T, only=only)
+
+    def measure_scores(self, score_block: Any, *, only: tuple[str, ...] | None = None) -> Quality:
+        """Quality of any scores; rows are positions in ``self.users``."""
+        names = [name for name in self.relevant if only is None or name in only]
+        # "overall" and "mixed" are one ranking, looked at for different pairs.
+        sets = {"overall" if name == "mixed" else name for name in names}
+        rankings = rank_each(
+            score_block,
+            np.arange(len(self.users), dtype=np.int64),
+            self.k,
+            [self.masks[name] for name in sorted(sets)],
+            seen=self.train,
+            seed=self.seed,
+        )
+        ranked_of = dict(zip(sorted(sets), rankings, strict=True))
+        values = dict.fromkeys(WEIGHTS, np.nan)
+        for name in names:
+            ranked = ranked_of["overall" if name == "mixed" else name]
+            relevant = self.relevant[name]
+            judged = relevant_counts(relevant) > 0
+            values[name] = float(ndcg_at_k(ranked, relevant, self.k)[judged].mean()) if judged.any() else np.nan
+        return Quality(**values)
+
+    def profiles(self, content: Float32) -> Float32:
+        """Mean content of each judged user's history, ``(len(self.users), d_z) float32``."""
+        return profiles(self.train, content)
+
+
+def without(pairs: Any, others: Any) -> Any:
+    """The pairs of one sparse matrix that are not in another, as CSR of ones."""
+    kept = pattern(pairs)
+    kept = sparse.csr_array(kept - kept.multiply(pattern(others)))
+    kept.eliminate_zeros()
+    kept.sort_indices()
+    return kept
+
+
+def only_columns(matrix: Any, mask: Bool) -> Any:
+    """The stored entries in some columns, as CSR of the same shape."""
+    keep = mask[matrix.indices]
+    indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
+    return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
+
+
+def pattern(matrix: Any) -> Any:
+    """The same sparse matrix with a one for every stored value other than zero."""
+    result = sparse.csr_array(matrix, copy=True)
+    result.sum_duplicates()
+    result.eliminate_zeros()
+    result.data = np.ones(len(result.data), dtype=np.float32)
+    return result

@@ -1,0 +1,46 @@
+"""What can be set about the choices made on validation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from longtail.bridge.settings import BridgeSettings
+from longtail.core.settings import Settings
+
+
+class CalibrationSettings(Settings):
+    """How behaviour and content are brought together; everything not set here is chosen on validation."""
+
+    method: Literal["longtail", "article", "als"] = "longtail"
+    """``article``: one network, squared error on raw vectors, hard switch at a threshold. ``als``: behaviour alone."""
+    bridge: BridgeSettings = BridgeSettings()
+    rounds: int = Field(default=2, ge=1, le=6)
+    """Times the bridge is fitted and the items are solved with its predictions as prior."""
+    min_interactions: int = Field(default=3, ge=1)
+    """An item's vector teaches the first round's bridge from this many users on; later rounds learn from all."""
+    article_threshold: int | None = Field(default=None, ge=1)
+    """Where the article's method switches to behaviour. None: 300, or what leaves a fifth of the catalog above it."""
+    precisions: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0)
+    """How firmly an item is held to its prediction, in multiples of the penalty an item without events has."""
+    length_exponents: tuple[float, ...] = (0.0, 0.5, 1.0)
+    """beta in s f |f|^(beta - 1): 0 forgets how sure a prediction is, 1 keeps it in its length."""
+    length_scales: tuple[float, ...] = (0.25, 0.4, 0.6, 0.8, 1.0, 1.3)
+    """s, in multiples of the typical length of a learned vector."""
+    fusion_weights: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
+    """w, in multiples of the typical score: content's part in a user's score of an item without events."""
+    fusion_half_lives: tuple[float, ...] = (1.0, 5.0, 20.0)
+    """kappa: the number of interactions at which content's part is halved."""
+    similar_gates: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8)
+    """Content's part in the similar items of an item without events."""
+    field_weights: dict[str, float] | None = None
+    """Weight per field in the content vector. None: chosen on items held out from the bridge."""
+    tolerance: float = Field(default=0.0, ge=0, lt=0.5)
+    """The guard: share of overall quality a choice may cost. 0: none."""
+    validation_users: int = Field(default=1500, ge=10)
+    """Users at most on whom choices are scored, drawn with the seed."""
+    k: int = Field(default=10, ge=1)
+    """Choices are scored by NDCG at this k."""
+    tail_below: int = Field(default=20, ge=1)
+    """Items with fewer interactions are the tail."""

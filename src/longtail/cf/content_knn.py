@@ -1,0 +1,58 @@
+"""The content baseline: users are shown what resembles the things they took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from longtail.core.arrays import Float32, Int64
+from longtail.core.errors import DataError
+
+
+def profiles(history: sparse.csr_array, content: Float32) -> Float32:
+    """p_u, the mean content vector of the items a user took, ``(n_users, d) float32``.
+
+    Every item counts once, however often it was taken, and items without content (zero rows) do not count. A user
+    with no item that has content gets zeros, and with them no opinion.
+
+    Args:
+        history: ``(n_users, n_items)``; stored entries are taken items.
+        content: ``(n_items, d)`` unit rows, zero where an item has no content.
+
+    Raises:
+        DataError: the shapes do not fit.
+    """
+    if history.shape[1] != len(content):
+        raise DataError(f"The history has {history.shape[1]:,} items and the content {len(content):,}.")
+    taken = sparse.csr_array(
+        (np.ones(len(history.indices), dtype=np.float32), history.indices, history.indptr), shape=history.shape
+    )
+    known: Float32 = np.any(content, axis=1).astype(np.float32)
+    counts = np.asarray(taken @ known, dtype=np.float32)
+    sums = np.asarray(taken @ content, dtype=np.float32)
+    return np.divide(sums, np.maximum(counts, 1.0)[:, None], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class ContentNeighbours:
+    """Score of an item for a user: its mean cosine with the items the user took, p_u . z_i.
+
+    Attributes:
+        profiles: ``(n_users, d) float32``, from :func:`profiles`.
+        content: ``(n_items, d) float32``, unit rows.
+    """
+
+    profiles: Float32
+    content: Float32
+
+    @classmethod
+    def from_matrix(cls, matrix: sparse.csr_array, content: Float32) -> ContentNeighbours:
+        """From a ``(n_users, n_items)`` history and the items' content. Raises DataError if shapes do not fit."""
+        return cls(profiles(matrix, content), content)
+
+    def score_block(self, users: Int64) -> Float32:
+        """``(len(users), n_items) float32``; items without content score 0."""
+        scores: Float32 = self.profiles[users] @ self.content.T
+        return scores

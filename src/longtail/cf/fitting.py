@@ -1,0 +1,212 @@
+"""Fit implicit ALS, and solve one side alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from longtail.cf.objective import AlsSettings, Pairs, as_rows, penalties
+from longtail.cf.solver import HalfStep, RotatedStep, half_step
+from longtail.cf.solver.blocks import available_threads, one_blas_thread, padded, rotate
+from longtail.cf.solver.step import DUAL_BELOW, width_for
+from longtail.core.arrays import Float32
+from longtail.core.errors import DataError, NumericalError
+from longtail.core.progress import SILENT, Progress
+from longtail.core.vocabulary import Vocabulary
+
+#: One-sided solves are not repeated, so their conjugate gradients run on until this relative error.
+CONVERGED = 1e-6
+CONVERGED_STEPS = 64
+
+
+@dataclass(frozen=True)
+class AlsFit:
+    """Fitted factors.
+
+    Attributes:
+        user_factors: ``(n_users, d) float32``; item_factors: ``(n_items, d) float32``.
+        losses: the objective after each iteration, as the design has it (all penalties and priors included).
+    """
+
+    user_factors: Float32
+    item_factors: Float32
+    losses: tuple[float, ...]
+
+
+def fit_als(
+    matrix: Any,
+    settings: AlsSettings,
+    *,
+    item_exposure: Float32 | None = None,
+    item_prior: Float32 | None = None,
+    item_prior_precision: Float32 | float | None = None,
+    user_start: Float32 | None = None,
+    item_start: Float32 | None = None,
+    seed: int | None = None,
+    progress: Progress = SILENT,
+    threads: int | None = None,
+    users: Vocabulary | None = None,
+    items: Vocabulary | None = None,
+) -> AlsFit:
+    """Minimise the implicit objective by alternating half-steps, users first.
+
+    Args:
+        matrix: ``(n_users, n_items)`` scipy sparse weights, not negative, without alpha.
+        settings: see AlsSettings.
+        item_exposure: ``(n_items,)`` e in [0, 1].
+        item_prior: ``(n_items, d)`` f.
+        item_prior_precision: ``(n_items,)`` or one τ; τ = 0: no prior.
+        user_start: ``(n_users, d)`` where to begin instead of N(0, 0.1/√d).
+        item_start: ``(n_items, d)``, likewise.
+        seed: instead of the one in the settings.
+        progress: gets a task with one step an iteration and the loss beside it.
+        threads: all available by default; the factors do not depend on it.
+        users: their ids, for error messages.
+        items: their ids, for error messages.
+
+    Raises:
+        DataError: a matrix that is not sparse, negative weights, shapes that do not fit.
+        NumericalError: NaN or infinite numbers; names the user or item, the cause and the remedy.
+
+    A user without pairs gets a zero vector, an item without pairs its prior's part or zero.
+    """
+    rows = as_rows(matrix)
+    n_users, n_items = rows.shape
+    d = settings.factors
+    threads = threads or available_threads()
+    by_user = Pairs(rows, settings, column_exposure=item_exposure)
+    by_item = Pairs(rows.T.tocsr(), settings, row_exposure=item_exposure)
+    precision = None
+    if item_prior is not None:
+        if item_prior_precision is None:
+            raise DataError("An item prior needs its precision: pass item_prior_precision too.")
+        precision = np.broadcast_to(np.asarray(item_prior_precision, np.float32), (n_items,))
+    user_penalty = penalties(by_user.lengths, n_items, settings)
+    item_penalty = penalties(by_item.lengths, n_users, settings, precision=precision)
+    seed = settings.seed if seed is None else seed
+    U = _begin(user_start, (n_users, d), seed, 0, name(users, "user"))
+    V = _begin(item_start, (n_items, d), seed, 1, name(items, "item"))
+    width = width_for(d)
+    U, V = padded(U, width, np.float32), padded(V, width, np.float32)
+    basis = np.eye(width)
+    weight = by_user.weight
+    losses: list[float] = []
+    common: dict[str, Any] = {
+        "unobserved_weight": settings.background, "solver": settings.solver, "cg_steps": settings.cg_steps,
+        "tolerance": 0.0, "dual_below": DUAL_BELOW, "threads": threads,
+    }  # fmt: skip
+    with progress.task("ALS", settings.iterations) as task:
+        for _ in range(settings.iterations):
+            step = RotatedStep(
+                by_user.indptr, by_user.indices, by_user.quadratic, by_user.linear, V, U, d,
+                regularization=user_penalty, fixed_exposure=item_exposure, row_exposure=None, prior=None,
+                prior_precision=None, name_row=name(users, "user"), name_fixed=name(items, "item"), **common,
+            )  # fmt: skip
+            basis = basis @ step.basis
+            prior = None if item_prior is None else (item_prior @ basis[:d, :d]).astype(np.float32)
+            step = RotatedStep(
+                by_item.indptr, by_item.indices, by_item.quadratic, by_item.linear, U, V, d,
+                regularization=item_penalty, fixed_exposure=None, row_exposure=item_exposure, prior=prior,
+                prior_precision=precision, name_row=name(items, "item"), name_fixed=name(users, "user"), **common,
+            )  # fmt: skip
+            basis = basis @ step.basis
+            size = np.einsum("ij,ij->i", U, U)
+            losses.append(weight + step.value + float(user_penalty.astype(np.float64) @ size))
+            task.say(f"loss {losses[-1]:.6g}")
+            task.advance()
+            if len(losses) > 1 and losses[-2] - losses[-1] < settings.tolerance * losses[-2]:
+                break
+    back = np.ascontiguousarray(basis.T, np.float32)
+    with one_blas_thread():
+        rotate(U, back, threads)
+        rotate(V, back, threads)
+    return AlsFit(np.ascontiguousarray(U[:, :d]), np.ascontiguousarray(V[:, :d]), tuple(losses))
+
+
+def solve_users(
+    matrix: Any,
+    item_factors: Float32,
+    settings: AlsSettings,
+    *,
+    exposure: Float32 | None = None,
+    start: Float32 | None = None,
+    threads: int | None = None,
+    users: Vocabulary | None = None,
+    items: Vocabulary | None = None,
+) -> HalfStep:
+    """The factors of users, known or new, given the items': ``matrix`` is ``(n_users, n_items)``.
+
+    ``exposure`` is the items' ``(n_items,)``. Conjugate gradients run until converged unless ``start`` is given.
+    Raises as `fit_als`.
+    """
+    pairs = Pairs(matrix, settings, column_exposure=exposure)
+    return half_step(
+        pairs.indptr, pairs.indices, pairs.quadratic, pairs.linear, item_factors,
+        regularization=penalties(pairs.lengths, len(item_factors), settings), fixed_exposure=exposure, start=start,
+        name_row=name(users, "user"), name_fixed=name(items, "item"), threads=threads, **_precision(settings, start),
+    )  # fmt: skip
+
+
+def solve_items(
+    matrix: Any,
+    user_factors: Float32,
+    settings: AlsSettings,
+    *,
+    exposure: Float32 | None = None,
+    prior: Float32 | None = None,
+    prior_precision: Float32 | float | None = None,
+    start: Float32 | None = None,
+    threads: int | None = None,
+    with_share: bool = False,
+    users: Vocabulary | None = None,
+    items: Vocabulary | None = None,
+) -> HalfStep:
+    """The factors of items, known or new, given the users': ``matrix`` is ``(n_users, n_items)``, users are rows.
+
+    ``exposure`` is the items' ``(n_items,)``; ``prior`` ``(n_items, d)`` and ``prior_precision`` as in `fit_als`.
+    Conjugate gradients run until converged unless ``start`` is given. Raises as `fit_als`.
+    """
+    pairs = Pairs(as_rows(matrix).T.tocsr(), settings, row_exposure=exposure)
+    precision = None
+    if prior is not None and prior_precision is not None:
+        precision = np.broadcast_to(np.asarray(prior_precision, np.float32), (pairs.shape[0],))
+    return half_step(
+        pairs.indptr, pairs.indices, pairs.quadratic, pairs.linear, user_factors,
+        regularization=penalties(pairs.lengths, len(user_factors), settings, precision=precision),
+        row_exposure=exposure, prior=prior, prior_precision=precision, start=start, with_share=with_share,
+        name_row=name(items, "item"), name_fixed=name(users, "user"), threads=threads, **_precision(settings, start),
+    )  # fmt: skip
+
+
+def name(ids: Vocabulary | None, kind: str) -> Callable[[int], str]:
+    """How a row is called in messages: by its id where ids are known."""
+    if ids is None:
+        return lambda row: f"{kind} row {row}"
+    return lambda row: f"{kind} {ids.id(row)!r}"
+
+
+def _precision(settings: AlsSettings, start: Float32 | None) -> dict[str, Any]:
+    steps, tolerance = (settings.cg_steps, 0.0) if start is not None else (CONVERGED_STEPS, CONVERGED)
+    return {
+        "unobserved_weight": settings.background, "solver": settings.solver, "cg_steps": steps, "tolerance": tolerance
+    }  # fmt: skip
+
+
+def _begin(
+    start: Float32 | None, shape: tuple[int, int], seed: int, side: int, called: Callable[[int], str]
+) -> Float32:
+    if start is None:
+        generator = np.random.default_rng([seed, side])
+        factors = generator.standard_normal(shape, np.float32)
+        factors *= np.float32(0.1 / np.sqrt(shape[1]))
+        return factors
+    if start.shape != shape:
+        raise DataError(f"A start needs the shape {shape}; found {start.shape}.")
+    finite = np.isfinite(start).all(axis=1)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite)[0])
+        raise NumericalError(f"The start of {called(row)} is not finite. Leave the start out, or repair that row.")
+    return np.array(start, dtype=np.float32, order="C")

@@ -1,0 +1,174 @@
+"""What a person should know about a shop's data, in short sentences: what stops training, and what only hurts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from longtail.data.checks import FieldCoverage, Join
+from longtail.data.refusals import Refusals
+from longtail.preflight.report import Finding, Preflight
+from longtail.recipe import Recipe
+
+#: Below this share of the events' items in the catalog, the two do not belong together as they are.
+_HARDLY_ANY = 0.05
+#: Below this share, much is lost.
+_HALF = 0.5
+
+
+def find(recipe: Recipe, report: Preflight) -> Iterator[Finding]:
+    """Look through a report for what a person should know."""
+    if report.events is not None:
+        yield from _rows(report.events)
+    if report.catalog is not None:
+        yield from _rows(report.catalog)
+    if report.summary is not None:
+        yield from _summary(report)
+    if report.join is not None:
+        yield from _join(report.join)
+    yield from _fields(recipe, report)
+    yield from _weights(recipe, report)
+    if report.cost is not None:
+        memory = _memory()
+        if memory is not None and report.cost.memory_bytes > memory:
+            yield Finding.warning(
+                f"Training may need {report.cost.memory_bytes / 2**30:.1f} GiB, and this machine has "
+                f"{memory / 2**30:.1f} GiB. Lower als.factors, or train on a larger machine."
+            )
+
+
+def _rows(refusals: Refusals) -> Iterator[Finding]:
+    what = refusals.what
+    if refusals.read == 0:
+        yield Finding.stop(f"The {what} have no rows." if what == "events" else "The catalog has no rows.")
+    elif refusals.accepted == 0:
+        why = (
+            f"{what}.where leaves out all of them"
+            if not refusals.refused
+            else ", ".join(f"{refusal.reason}: {refusal.count:,}" for refusal in refusals.by_reason)
+        )
+        yield Finding.stop(f"None of the {refusals.read:,} rows of the {what} can be used ({why}).")
+    elif refusals.refused > 0.01 * refusals.read:
+        first = max(refusals.by_reason, key=lambda refusal: refusal.count)
+        yield Finding.warning(
+            f"{refusals.refused:,} rows of the {what} ({refusals.refused / refusals.read:.1%}) are refused, most for "
+            f"{first.reason!r}. See them all with --refused FILE."
+        )
+    if refusals.missing_values:
+        yield Finding.warning(f"{refusals.missing_values:,} events have no value and count as 1.")
+
+
+def _summary(report: Preflight) -> Iterator[Finding]:
+    summary = report.summary
+    assert summary is not None  # asked by the caller
+    if summary.pairs == 0:
+        yield Finding.stop("Every event has the weight 0, so nobody interacted with anything. See [weights.types].")
+    elif summary.users < 2 or summary.items < 2:
+        yield Finding.stop(
+            f"Found {summary.users:,} user and {summary.items:,} items with events. "
+            "Learning what goes together needs at least two of each."
+        )
+    elif summary.users_with_one == summary.users:
+        yield Finding.stop(
+            "No user has more than one item, so nothing can be learned about which items go together. "
+            "Is events.user_id the user, and not an order or a row?"
+        )
+    elif summary.users_with_one > 0.8 * summary.users:
+        yield Finding.warning(
+            f"{summary.users_with_one / summary.users:.0%} of the users have a single item. "
+            "Is events.user_id the user, and not an order or a session?"
+        )
+    if summary.first is None:
+        yield Finding.warning("Events have no times: no half-life, and results are on random hold-outs only.")
+    elif summary.first == summary.last:
+        yield Finding.warning(f"All events are at one time, {summary.first}. Is events.timestamp the right column?")
+
+
+def _join(join: Join) -> Iterator[Finding]:
+    if join.catalog_items == 0 or join.event_items == 0:
+        return
+    if join.share < _HALF:
+        theirs = ", ".join(repr(id) for id, _ in join.unknown_examples[:3])
+        ours = ", ".join(repr(id) for id in join.silent_examples[:3]) or "none left"
+        message = (
+            f"Only {join.event_items - join.unknown_items:,} of {join.event_items:,} items in the events are in the "
+            f"catalog. In the events: {theirs}. In the catalog: {ours}."
+        )
+        if join.mismatch is not None:
+            message += (
+                f" They seem to differ in {join.mismatch.difference}: written alike, {join.mismatch.share:.0%} would "
+                f"match. In the recipe: {_remedy('events', join.mismatch.left_sql)}"
+                f"{_remedy('catalog', join.mismatch.right_sql)}".rstrip(", ")
+                + "."
+            )
+        else:
+            message += " Are events.item_id and catalog.item_id the right columns?"
+        yield Finding("stop" if join.share < _HARDLY_ANY else "warning", message)
+    elif join.unknown_events > 0.05 * join.events:
+        yield Finding.warning(
+            f"{join.unknown_events / join.events:.0%} of the events are of items that are not in the catalog, such as "
+            f"{join.unknown_examples[0][0]!r}. They teach, but are never recommended."
+        )
+
+
+def _remedy(section: str, form: str) -> str:
+    return "" if form == "{id}" else f'{section}.item_id = "{form.format(id="...")}", '
+
+
+def _fields(recipe: Recipe, report: Preflight) -> Iterator[Finding]:
+    if report.catalog is None:
+        yield Finding.warning(
+            "There is no catalog: items without events cannot be predicted, and nothing is known of any item but its "
+            "events. Add [catalog]."
+        )
+    elif not recipe.catalog.fields:
+        yield Finding.warning("[catalog.fields] is empty, so items without events cannot be predicted. Name some.")
+    elif report.catalog.accepted:
+        for field in report.fields:
+            yield from _field(field)
+
+
+def _field(field: FieldCoverage) -> Iterator[Finding]:
+    path = f"catalog.fields.{field.name}"
+    if field.unparsable:
+        yield Finding.warning(
+            f"{path}: {field.unparsable:,} items have a value that does not read as a {field.kind}; they count as "
+            "having none."
+        )
+    if field.present == 0:
+        yield Finding.warning(f"{path}: no item has it. Is it the right column?")
+    elif field.distinct == 1 and field.kind not in ("tags", "boolean"):
+        yield Finding.warning(f"{path}: all items have the same, {field.examples[0]!r}. It tells nothing.")
+    elif field.share < 0.5 and field.kind == "text":
+        yield Finding.warning(f"{path}: only {field.share:.0%} of the items have text.")
+    if field.files_missing:
+        yield Finding.warning(
+            f"{path}: {field.files_missing:.0%} of the pictures are not there. Names are relative to the data folder."
+        )
+
+
+def _weights(recipe: Recipe, report: Preflight) -> Iterator[Finding]:
+    weighting = report.weighting
+    if weighting is None:
+        return
+    for name in weighting.idle_types:
+        weight = recipe.weights.types[name]
+        if weight < 0:
+            yield Finding.warning(
+                f"weights.types.{name}: found {weight:g}, and events with a negative weight are refused. 0 lets them "
+                "be read without counting."
+            )
+        else:
+            yield Finding.warning(f"weights.types.{name}: no event of this type can be used.")
+    if weighting.oldest_factor is not None and weighting.oldest_factor > 0.5:
+        yield Finding.warning(
+            f"weights.half_life_days: {weighting.half_life_days:g} days are more than the {weighting.days or 0:.0f} "
+            "days of events, so age hardly matters."
+        )
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # not every system tells
+        return None

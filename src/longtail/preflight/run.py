@@ -1,0 +1,114 @@
+"""Read a shop's data as training would, and look at it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from longtail.core.errors import LongtailError
+from longtail.core.progress import SILENT, Progress
+from longtail.data.catalog import Catalog, read_catalog
+from longtail.data.checks import FieldCoverage, Size, check_join, cover, estimate, weigh
+from longtail.data.events import Events, read_events
+from longtail.data.interactions import Interactions, aggregate
+from longtail.evaluate.diagnose import diagnose
+from longtail.preflight.findings import find
+from longtail.preflight.report import EventsSummary, Finding, Preflight
+from longtail.recipe import Recipe
+
+
+def preflight(
+    recipe: Recipe,
+    *,
+    events: Any = None,
+    catalog: Any = None,
+    now: datetime | None = None,
+    progress: Progress = SILENT,
+) -> Preflight:
+    """Read a shop's data as training would, and look at it.
+
+    A source that cannot be read is a finding, not an error, so that one report says all there is to say.
+
+    Args:
+        recipe: where the data is and what it means.
+        events: a dataframe instead of the recipe's source.
+        catalog: a dataframe instead of the recipe's source.
+        now: events more than a day later are refused; None: the current time.
+        progress: where to report.
+    """
+    failures: list[Finding] = []
+    read: Events | None = None
+    items: Catalog | None = None
+    interactions: Interactions | None = None
+    try:
+        read = read_events(
+            recipe.events, recipe.weights, base=recipe.data_folder, table=events, now=now, progress=progress
+        )
+    except LongtailError as error:
+        failures.append(Finding.stop(str(error)))
+    if recipe.catalog.source is not None or catalog is not None:
+        try:
+            items = read_catalog(recipe.catalog, base=recipe.data_folder, table=catalog, progress=progress)
+        except LongtailError as error:
+            failures.append(Finding.stop(str(error)))
+    if read is not None and len(read):
+        try:
+            with progress.task("Adding up interactions"):
+                interactions = aggregate(read, recipe.weights, items=items.items if items is not None else None)
+        except LongtailError as error:
+            failures.append(Finding.stop(str(error)))
+    fields: list[FieldCoverage] = []
+    if items is not None:
+        with progress.task("Looking at the catalog"):
+            fields = cover(items, recipe.data_folder)
+    report = Preflight(
+        findings=(),
+        events=read.refusals if read is not None else None,
+        catalog=items.refusals if items is not None else None,
+        catalog_items=len(items) if items is not None else None,
+        summary=_summary(read, interactions) if read is not None and interactions is not None else None,
+        join=check_join(read, items) if read is not None and len(read) and items is not None else None,
+        fields=tuple(fields),
+        weighting=weigh(read, recipe.weights) if read is not None else None,
+        tail=diagnose(interactions.n_interactions, interactions.item_events, recipe.tail_below)
+        if interactions is not None
+        else None,
+        cost=estimate(_size(recipe, interactions, fields)) if interactions is not None else None,
+    )
+    found = sorted([*failures, *find(recipe, report)], key=lambda finding: not finding.stops)
+    return Preflight(**{**vars(report), "findings": tuple(found)})
+
+
+def _summary(events: Events, interactions: Interactions) -> EventsSummary:
+    return EventsSummary(
+        first=events.first,
+        last=events.last,
+        users=len(interactions.users),
+        items=int((interactions.item_events > 0).sum()),
+        pairs=int(interactions.matrix.nnz),
+        users_with_one=int((interactions.user_interactions == 1).sum()),
+    )
+
+
+def _size(recipe: Recipe, interactions: Interactions, fields: list[FieldCoverage]) -> Size:
+    texts = [field for field in fields if field.kind == "text"]
+    network = recipe.model.bridge.network
+    uses_network = recipe.model.bridge.method in ("auto", "network")
+    return Size(
+        events=int(interactions.item_events.sum()),
+        users=len(interactions.users),
+        items=len(interactions.items),
+        items_with_events=int(np.count_nonzero(interactions.n_interactions)),
+        pairs=int(interactions.matrix.nnz),
+        texts=sum(field.distinct or 0 for field in texts),
+        characters=sum(field.characters or 0 for field in texts),
+        factors=recipe.als.factors,
+        iterations=recipe.als.iterations,
+        rounds=recipe.model.rounds,
+        landmarks=recipe.model.bridge.landmarks,
+        network_rows=network.max_rows if uses_network else 0,
+        network_passes=network.epochs * network.folds,
+        validation_users=recipe.model.validation_users,
+    )

@@ -1,0 +1,134 @@
+"""Rank and measure: the part that is the same in every protocol that asks what users take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from longtail.core.arrays import Bool, Float64, Int64
+from longtail.core.buckets import LABELS, bucket_of
+from longtail.core.progress import SILENT, Progress
+from longtail.evaluate.compare import compare_each
+from longtail.evaluate.full_ranking import rank_each
+from longtail.evaluate.metrics import ACCURACY, coverage_at_k, exposure_share, gini_at_k, novelty_at_k, taken_share
+from longtail.evaluate.score import score
+from longtail.protocols.methods import Method
+from longtail.protocols.result import Section
+
+WHOLE, TAIL = "whole catalog", "tail"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Sections in the order of the candidate sets, and exposure beside taken per bucket, over the first section."""
+
+    sections: tuple[Section, ...]
+    exposure: dict[str, dict[str, float]]
+    taken: dict[str, float]
+
+
+def candidate_sets(n_interactions: Int64, n_candidates: int, tail_below: int) -> dict[str, Bool]:
+    """The whole catalog, its tail, and each bucket that has items, by name, as masks ``(n_items,) bool``.
+
+    Args:
+        n_interactions: ``(n_items,)`` training users of each item; the catalog's items come first.
+        n_candidates: items of the catalog; those after them are never candidates.
+        tail_below: items with fewer training users are the tail.
+    """
+    sellable = np.arange(len(n_interactions)) < n_candidates
+    buckets = bucket_of(n_interactions)
+    sets = {WHOLE: sellable, TAIL: sellable & (n_interactions < tail_below)}
+    sets.update({label: sellable & (buckets == number) for number, label in enumerate(LABELS)})
+    return {name: mask for name, mask in sets.items() if mask.any()}
+
+
+def measure(
+    methods: Sequence[Method],
+    relevant: sparse.csr_array,
+    candidates: Mapping[str, Bool],
+    n_interactions: Int64,
+    *,
+    k: int,
+    seen: sparse.csr_array | None,
+    metrics: Sequence[str] = tuple(ACCURACY),
+    resamples: int = 2_000,
+    seed: int = 0,
+    n_users: int | None = None,
+    progress: Progress = SILENT,
+) -> Measured:
+    """Rank the candidates by every method for every user who took something, and compare.
+
+    Args:
+        methods: over the rows of ``relevant``.
+        relevant: ``(n_users, n_items) bool``; users without any are not ranked for.
+        candidates: masks ``(n_items,)`` by name; exposure and taken share are of the first.
+        n_interactions: ``(n_items,)`` training users of each item.
+        k: the cut.
+        seen: training pairs that are left out of rankings; None: nothing is.
+        metrics: names in :data:`longtail.evaluate.metrics.ACCURACY`.
+        resamples: of the bootstrap.
+        seed: of ties and bootstrap.
+        n_users: training users, for novelty; None: the rows of ``relevant``.
+        progress: told of each method.
+
+    Raises:
+        DataError: shapes do not fit.
+        NumericalError: a method gave NaN.
+    """
+    users = np.flatnonzero(np.diff(relevant.indptr))
+    wanted = sparse.csr_array(relevant[users])
+    parts = {name: _within(wanted, mask) for name, mask in candidates.items()}
+    values: dict[str, dict[str, dict[str, Float64]]] = {name: {f"{m}@{k}": {} for m in metrics} for name in candidates}
+    spread: dict[str, dict[str, dict[str, float]]] = {name: {} for name in candidates}
+    exposure: dict[str, dict[str, float]] = {}
+    buckets = bucket_of(n_interactions)
+    whole = next(iter(candidates), None)
+    with progress.task("measuring", total=len(methods)) as task:
+        for method in methods:
+            task.say(method.name)
+            rankings = rank_each(method.score_block, users, k, list(candidates.values()), seen=seen, seed=seed)
+            for (name, mask), ranked in zip(candidates.items(), rankings, strict=True):
+                scores = score(ranked, parts[name], k, metrics)
+                for metric, column in scores.values.items():
+                    values[name][metric][method.name] = column
+                shown = ranked[scores.users]
+                novelty = novelty_at_k(shown, n_interactions, n_users or relevant.shape[0], k)
+                spread[name][method.name] = {
+                    "coverage": coverage_at_k(shown, mask, k),
+                    "gini": gini_at_k(shown, mask, k),
+                    "novelty": float(novelty.mean()) if len(novelty) else 0.0,
+                }
+                if name == whole:
+                    shares = exposure_share(ranked, buckets, len(LABELS), k)
+                    exposure[method.name] = dict(zip(LABELS, shares.tolist(), strict=True))
+            task.advance()
+    sections = []
+    for name, mask in candidates.items():
+        part = parts[name]
+        n_judged = int((np.diff(part.indptr) > 0).sum())
+        sections.append(
+            Section(
+                name=name,
+                n_candidates=int(mask.sum()),
+                n_relevant_items=len(np.unique(part.indices)),
+                n_users=n_judged,
+                n_users_without=len(users) - n_judged,
+                n_pairs=int(part.nnz),
+                comparisons=compare_each(values[name], resamples=resamples, seed=seed),
+                spread=spread[name],
+            )
+        )
+    taken = taken_share(parts[whole], buckets, len(LABELS)).tolist() if whole else [0.0] * len(LABELS)
+    return Measured(tuple(sections), exposure, dict(zip(LABELS, taken, strict=True)))
+
+
+def _within(relevant: sparse.csr_array, mask: Bool) -> sparse.csr_array:
+    """The relevant pairs whose item is in the mask; the shape stays."""
+    keep = mask[relevant.indices]
+    starts = np.concatenate([[0], np.cumsum(keep)])
+    return sparse.csr_array(
+        (relevant.data[keep], relevant.indices[keep], starts[relevant.indptr]), shape=relevant.shape
+    )

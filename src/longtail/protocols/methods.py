@@ -1,0 +1,192 @@
+"""What is measured: methods that score every item for a user, made from one training run or brought by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from scipy import sparse
+
+from longtail.blend import default_exposure
+from longtail.calibrate.model import ItemModel
+from longtail.cf.als import AlsSettings, solve_users
+from longtail.cf.content_knn import ContentNeighbours, profiles
+from longtail.cf.popular import Popularity
+from longtail.core.arrays import Bool, Float32, Int64
+from longtail.core.vocabulary import Vocabulary
+from longtail.data.catalog import Catalog
+from longtail.data.events import Events
+from longtail.data.interactions import Interactions
+from longtail.data.schema import WeightSettings
+
+
+class Method(Protocol):
+    """Anything that scores all items for some users."""
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+
+    def score_block(self, users: Int64) -> Float32:
+        """``(len(users), n_items) float32`` for user rows; minus infinity: never to be shown."""
+
+
+class ForeignMethod(Protocol):
+    """A method from outside, known by ids until the rows of a training run are known."""
+
+    def bind(self, users: Vocabulary, items: Vocabulary) -> Method:
+        """The method over these rows."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A scorer with a name.
+
+    Attributes:
+        name: what results call it.
+        scorer: has ``score_block``.
+    """
+
+    name: str
+    scorer: Popularity | ContentNeighbours
+
+    def score_block(self, users: Int64) -> Float32:
+        """See :class:`Method`."""
+        return self.scorer.score_block(users)
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Inner products of user and item vectors.
+
+    Attributes:
+        name: what results call it.
+        user_vectors: ``(n_users, d) float32``.
+        item_vectors: ``(n_items, d) float32``.
+    """
+
+    name: str
+    user_vectors: Float32
+    item_vectors: Float32
+
+    def score_block(self, users: Int64) -> Float32:
+        """See :class:`Method`."""
+        scores: Float32 = self.user_vectors[users] @ self.item_vectors.T
+        return scores
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the stages of a training run say they learned from; checked against the split, None is not checked.
+
+    Attributes:
+        bridge_items: ``(n_items,) bool``, items whose vectors were the bridge's targets.
+        encoder_items: ``(n_items,) bool``, items that encoders which learn were fitted on.
+        validation_users: user rows of the pairs that choices were scored on, ``(n_pairs,)``.
+        validation_items: their item rows.
+    """
+
+    bridge_items: Bool | None = None
+    encoder_items: Bool | None = None
+    validation_users: Int64 | None = None
+    validation_items: Int64 | None = None
+
+
+@dataclass(frozen=True)
+class TrainedParts:
+    """What a training run hands to a protocol.
+
+    Attributes:
+        interactions: everything behaviour was learned from. Its items are the catalog's, in the catalog's order, and
+            after them ids that occur in events alone.
+        model: longtail's item model over the same rows.
+        content: ``(n_items, d)`` unit rows for content kNN, zero where an item has no content; None: the model's own.
+        article: the article's plain method over the same rows; None: not measured.
+        provenance: what each stage learned from.
+        weights: how events became weights; new users' events are weighed alike.
+        als: the settings of the factorization; new users are folded in with them.
+        exposure: ``(n_items,) float32`` exposure of the items in it; None: 1 where an item has interactions.
+    """
+
+    interactions: Interactions
+    model: ItemModel
+    content: Float32 | None = None
+    article: ItemModel | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    weights: WeightSettings = field(default_factory=WeightSettings)
+    als: AlsSettings = field(default_factory=AlsSettings)
+    exposure: Float32 | None = None
+
+
+class Fit(Protocol):
+    """Trains on what it is given and on nothing else."""
+
+    def __call__(
+        self,
+        events: Events,
+        catalog: Catalog,
+        *,
+        hidden: Sequence[str] = (),
+        validation: Events | None = None,
+    ) -> TrainedParts:
+        """Train.
+
+        Args:
+            events: the training part.
+            catalog: every item that may be ranked.
+            hidden: items no part may learn from, neither ALS nor the bridge nor an encoder that learns, though they are
+                to be encoded and predicted like any new item. ``events`` has none of theirs.
+            validation: events that choices may be scored on and that nothing else may learn from; None: the run holds
+                out a part of ``events`` itself.
+        """
+
+
+def standard_methods(parts: TrainedParts, history: sparse.csr_array | None = None) -> list[Method]:
+    """Popularity, content kNN, ALS alone, the article's method and longtail, in that order.
+
+    Content kNN is left out where nothing has content, the article's method where the run did not train it.
+
+    Args:
+        parts: the training run.
+        history: ``(n_users, n_items)`` weights of users it has not seen, who are folded in; None: its own users.
+    """
+    known = parts.interactions.matrix
+    taken = known if history is None else history
+    model = parts.model
+    methods: list[Method] = [Scored("popularity", Popularity.from_matrix(known))]
+    content = model.content if parts.content is None else parts.content
+    if content.shape[1] and content.any():
+        methods.append(Scored("content kNN", ContentNeighbours.from_matrix(taken, content)))
+    als_users = _users(parts, model.als_user_factors, model.als_item_factors, history)
+    methods.append(Factors("ALS", als_users, model.als_item_factors))
+    if parts.article is not None:
+        # The article's users are those of ALS: its items are put into the space of ALS, not the other way round.
+        article = _users(parts, parts.article.user_factors, parts.article.als_item_factors, history)
+        methods.append(fused("article", parts.article, article, taken, parts.interactions.n_interactions))
+    users = _users(parts, model.user_factors, model.item_vectors, history)
+    methods.append(fused("longtail", model, users, taken, parts.interactions.n_interactions))
+    return methods
+
+
+def fused(
+    name: str, model: ItemModel, user_factors: Float32, history: sparse.csr_array, n_interactions: Int64
+) -> Factors:
+    """score(u, i) = u.v_i + g_i p_u.z_i as one inner product of ``[u; p_u]`` with ``[v_i; g_i z_i]``."""
+    if model.fusion.weight == 0 or model.content.shape[1] == 0:
+        return Factors(name, user_factors, model.item_vectors)
+    gain = model.fusion.gain(n_interactions)
+    return Factors(
+        name,
+        np.hstack([user_factors, profiles(history, model.content)]),
+        np.hstack([model.item_vectors, gain[:, None] * model.content]),
+    )
+
+
+def _users(parts: TrainedParts, known: Float32, item_vectors: Float32, history: sparse.csr_array | None) -> Float32:
+    """The factors of known users, or of new ones by the very half-step of training."""
+    if history is None:
+        return known
+    exposure = default_exposure(parts.interactions.matrix) if parts.exposure is None else parts.exposure
+    return solve_users(history, item_vectors, parts.als, exposure=exposure).factors

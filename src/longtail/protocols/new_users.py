@@ -1,0 +1,175 @@
+"""Anonymous sessions: users nobody trained on, of whom a few events are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from longtail.core.arrays import Bool, Int64
+from longtail.core.errors import DataError
+from longtail.core.progress import SILENT, Progress
+from longtail.core.vocabulary import Vocabulary
+from longtail.data.catalog import Catalog
+from longtail.data.events import Events
+from longtail.data.interactions import aggregate
+from longtail.protocols.leaks import check_training
+from longtail.protocols.measure import measure
+from longtail.protocols.methods import Fit, standard_methods
+from longtail.protocols.pairs import held_out_pairs, pair_counts, rows_of
+from longtail.protocols.result import ProtocolResult, Section
+from longtail.protocols.run import Options, check_rows, taken
+
+QUESTION = "How well is someone served of whom only the first few events are known?"
+
+#: With fewer users a level is not measured.
+ENOUGH = 30
+
+
+def new_users(
+    events: Events,
+    catalog: Catalog,
+    fit: Fit,
+    *,
+    reveal: Sequence[int] = (1, 3, 10),
+    share: float = 0.1,
+    options: Options | None = None,
+    progress: Progress = SILENT,
+) -> ProtocolResult:
+    """Hold out whole users, reveal the first 1, 3 and 10 items each took, and rank what came after.
+
+    The users are the same at every level, and so are the pairs that are tested: those after the most that is revealed.
+    Users with fewer items are not tested. Where fewer than 30 users have more than ten items, fewer are revealed.
+    Revealed events are weighed as in training, and the user's vector is folded in with training's own half-step.
+
+    Args:
+        events: all events; without times, a user's items come in a random order.
+        catalog: all items that may be ranked; only their events are revealed and tested.
+        fit: trains on the other users.
+        reveal: numbers of items.
+        share: of the users with enough items that are held out.
+        options: None: the defaults; the seed is also that of the choice of users.
+        progress: told of each stage.
+
+    Raises:
+        DataError: too few users have more items than the least that is revealed.
+        LeakError: training saw one of the held-out users.
+    """
+    options = options or Options()
+    order = _order(events.of_items(catalog.items), options.seed)
+    levels, users = _choose(order, sorted(set(reveal)), share, options.seed)
+    training = events.without_users(users)
+    parts = fit(training, catalog)
+    check_training(parts, pair_counts(training))
+    check_rows(parts, catalog)
+    seen, n_catalog = parts.interactions, len(catalog.items)
+    people = Vocabulary(users, "user")
+    sellable = np.arange(len(seen.items)) < n_catalog
+    tested = taken(events.of_pairs(*order.after(people, levels[-1])), options)
+
+    def history(level: int) -> sparse.csr_array:
+        shown = events.of_pairs(*order.first(people, level))
+        return aggregate(shown, parts.weights, items=seen.items, users=people, extend=False).matrix
+
+    # What may be revealed at any level is left out of the rankings of all, so that they are about the same items.
+    revealed = history(levels[-1])
+    found = held_out_pairs(pair_counts(tested), people, seen.items, n_catalog, revealed)
+    foreign = [method.bind(people, seen.items) for method in options.foreign]
+    sections: list[Section] = []
+    names: tuple[str, ...] = ()
+    for level in levels:
+        methods = [*standard_methods(parts, history(level)), *foreign]
+        measured = measure(
+            methods,
+            found.relevant,
+            {f"{level} revealed": sellable},
+            seen.n_interactions,
+            k=options.k,
+            seen=revealed,
+            resamples=options.resamples,
+            seed=options.seed,
+            n_users=len(seen.users),
+            progress=progress,
+        )
+        sections += measured.sections
+        names = tuple(method.name for method in methods)
+    return ProtocolResult(
+        protocol="new-users",
+        question=QUESTION,
+        k=options.k,
+        methods=names,
+        split={"by": "users", "share": share, "revealed": levels,
+               "seed": options.seed},
+        counts={
+            "training events": len(training),
+            "training users": len(seen.users),
+            "held-out users": len(users),
+            "users with too few items": int((order.n_items <= levels[-1]).sum()),
+            "held-out pairs": found.n_pairs,
+            "tested pairs": int(found.relevant.nnz),
+        },
+        excluded=found.excluded,
+        sections=tuple(sections),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Distinct pairs, each user's in the order they took the items.
+
+    Attributes:
+        user_ids: of all users; user_codes and item_ids are ``(n_pairs,)``, sorted by user, then by place.
+        place: ``(n_pairs,)``, 0 for a user's first item.
+        n_items: ``(n_users,)``.
+    """
+
+    user_ids: Vocabulary
+    user_codes: Int64
+    item_ids: list[str]
+    place: Int64
+    n_items: Int64
+
+    def first(self, users: Vocabulary, n: int) -> tuple[list[str], list[str]]:
+        return self._pairs(users, self.place < n)
+
+    def after(self, users: Vocabulary, n: int) -> tuple[list[str], list[str]]:
+        return self._pairs(users, self.place >= n)
+
+    def _pairs(self, users: Vocabulary, wanted: Bool) -> tuple[list[str], list[str]]:
+        chosen = np.zeros(len(self.user_ids), dtype=np.bool_)
+        chosen[self.user_ids.rows(users)] = True
+        rows = np.flatnonzero(wanted & chosen[self.user_codes])
+        return self.user_ids.take(self.user_codes[rows]), [self.item_ids[row] for row in rows]
+
+
+def _order(events: Events, seed: int) -> _Order:
+    table = events.query(
+        "SELECT user_id, item_id, min(timestamp) AS first FROM events GROUP BY user_id, item_id ORDER BY ALL"
+    )
+    users = events.users()
+    codes = rows_of(table["user_id"], users)
+    times = table["first"].to_numpy()
+    # What happened at one moment (one basket) has no order of its own: drawn, not by id.
+    chance = np.random.default_rng(seed).random(len(codes))
+    order = np.lexsort((chance, times, codes))
+    n_items = np.bincount(codes, minlength=len(users)).astype(np.int64)
+    place = np.arange(len(codes)) - np.repeat(np.cumsum(n_items) - n_items, n_items)
+    return _Order(users, codes[order], table["item_id"].take(order).to_pylist(), place.astype(np.int64), n_items)
+
+
+def _choose(order: _Order, levels: list[int], share: float, seed: int) -> tuple[list[int], list[str]]:
+    counts = {level: int((order.n_items > level).sum()) for level in levels}
+    kept = [level for level in levels if counts[level] * share >= ENOUGH] or [
+        level for level in levels if counts[level] >= ENOUGH
+    ][:1]
+    if not kept:
+        raise DataError(
+            f"Users with more items than are revealed: {counts}; at least {ENOUGH} are needed. "
+            "Reveal fewer, or use more events."
+        )
+    eligible = np.flatnonzero(order.n_items > kept[-1])
+    n = max(ENOUGH, round(share * len(eligible)))
+    chosen = np.sort(np.random.default_rng(seed).choice(eligible, n, replace=False))
+    return kept, order.user_ids.take(chosen)

@@ -1,0 +1,73 @@
+"""Warm items without a change of season: a tenth of the pairs hidden at random."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from longtail.core.progress import SILENT, Progress
+from longtail.data.catalog import Catalog
+from longtail.data.events import Events
+from longtail.data.split import warm_pairs
+from longtail.protocols.leaks import check_training
+from longtail.protocols.measure import candidate_sets
+from longtail.protocols.methods import Fit
+from longtail.protocols.pairs import of_pairs, pair_counts, whole_period, without_pairs
+from longtail.protocols.result import ProtocolResult
+from longtail.protocols.run import Ask, Options, conclude, find_relevant
+
+QUESTION = "Which of the things people took was hidden, where nothing changes with time?"
+
+
+def random_holdout(
+    events: Events,
+    catalog: Catalog,
+    fit: Fit,
+    *,
+    share: float = 0.1,
+    at_least: int = 3,
+    options: Options | None = None,
+    progress: Progress = SILENT,
+) -> ProtocolResult:
+    """Hide a share of the pairs of users with several items, train on the rest, and rank for every user what is hidden.
+
+    Candidates are the whole catalog, its tail and each bucket, by training users. A pair is hidden with all its events.
+
+    Args:
+        events: all events; times are not needed.
+        catalog: all items that may be ranked.
+        fit: trains on what is not hidden.
+        share: of the pairs.
+        at_least: users with fewer items keep all of them.
+        options: None: the defaults; the seed is also that of the split.
+        progress: told of each stage.
+
+    Raises:
+        DataError: nothing can be tested.
+        LeakError: training saw what is tested.
+    """
+    options = options or Options()
+    whole = whole_period(events, catalog)
+    rows, columns = whole.pairs()
+    in_catalog = np.arange(len(whole.items)) < len(catalog.items)
+    generator = np.random.default_rng(options.seed)
+    split = warm_pairs(
+        rows, columns, len(whole.users), in_catalog, generator, validation=0.0, test=share, at_least=at_least
+    )
+    training = without_pairs(events, whole, split.test)
+    hidden = of_pairs(events, whole, split.test)
+    parts = fit(training, catalog)
+    check_training(parts, pair_counts(training))
+    tested = find_relevant(parts, hidden, catalog, options)
+    candidates = candidate_sets(parts.interactions.n_interactions, len(catalog.items), options.tail_below)
+    return conclude(
+        "random",
+        QUESTION,
+        parts,
+        catalog,
+        tested,
+        [Ask(tested.relevant, candidates)],
+        options,
+        split={"by": "random pairs", "share": share, "at_least": at_least},
+        counts={"training events": len(training), "held-out events": len(hidden)},
+        progress=progress,
+    )

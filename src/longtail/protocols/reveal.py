@@ -1,0 +1,164 @@
+"""Some items with only part of their history: shared by few-shot and truncated heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from longtail.core.arrays import Bool, Int64
+from longtail.core.errors import DataError
+from longtail.core.progress import Progress
+from longtail.data.catalog import Catalog
+from longtail.data.events import Events
+from longtail.data.interactions import Interactions
+from longtail.protocols.leaks import check_training
+from longtail.protocols.measure import measure
+from longtail.protocols.methods import Factors, Fit, Method
+from longtail.protocols.pairs import held_out_pairs, of_pairs, pair_counts, without_pairs
+from longtail.protocols.result import ProtocolResult, Section
+from longtail.protocols.run import Options, check_rows, methods_of, taken
+
+
+@dataclass(frozen=True)
+class Partly:
+    """The pairs of chosen items, each item's in a random order of its users.
+
+    Attributes:
+        items: ``(n_chosen,)`` item rows.
+        place: ``(nnz,)``, the place of a pair of a chosen item in that order; -1 for pairs of other items and for pairs
+            that are tested.
+        tested: ``(nnz,) bool``, pairs of chosen items that are tested at every level.
+    """
+
+    items: Int64
+    place: Int64
+    tested: Bool
+
+    def hidden(self, level: int) -> Bool:
+        """Pairs that training does not see when ``level`` users of each chosen item are revealed, ``(nnz,) bool``."""
+        return self.tested | (self.place >= level)
+
+
+def choose(whole: Interactions, eligible: Bool, *, most: int, test_share: float, seed: int) -> Partly:
+    """Draw items, and of each a share of its users to test on; the others stand in the order they are revealed in.
+
+    The order is nested: who is revealed at one level is revealed at every higher one.
+
+    Args:
+        whole: all pairs.
+        eligible: ``(n_items,) bool``.
+        most: items that are drawn at most.
+        test_share: of each item's users, at least one.
+        seed: of everything drawn.
+    """
+    generator = np.random.default_rng(seed)
+    items = np.flatnonzero(eligible)
+    if len(items) > most:
+        items = np.sort(generator.choice(items, most, replace=False))
+    _, columns = whole.pairs()
+    chosen = np.zeros(len(whole.items), dtype=np.bool_)
+    chosen[items] = True
+    pairs = np.flatnonzero(chosen[columns])
+    order = pairs[np.lexsort((generator.random(len(pairs)), columns[pairs]))]
+    counts = np.bincount(columns[order], minlength=len(chosen))
+    place = np.arange(len(order)) - (np.cumsum(counts) - counts)[columns[order]]
+    n_test = np.maximum(1, np.floor(test_share * counts).astype(np.int64))[columns[order]]
+    tested = np.zeros(len(columns), dtype=np.bool_)
+    tested[order] = place < n_test
+    places = np.full(len(columns), -1, dtype=np.int64)
+    places[order] = np.where(place < n_test, -1, place - n_test)
+    return Partly(items, places, tested)
+
+
+def reveal(
+    protocol: str,
+    question: str,
+    events: Events,
+    catalog: Catalog,
+    fit: Fit,
+    eligible: Bool,
+    whole: Interactions,
+    *,
+    levels: Sequence[int],
+    most: int,
+    test_share: float,
+    options: Options,
+    progress: Progress,
+) -> ProtocolResult:
+    """Train once a level and rank the whole catalog for the users whose pairs with the chosen items are tested.
+
+    What training does not see of the chosen items and is not tested either is left out of those users' rankings, so
+    that levels differ in what is known and in nothing else. Beside the methods stands ``bridge``, longtail's prediction
+    from content alone.
+
+    Raises:
+        DataError: no item is eligible, or nothing can be tested.
+        LeakError: training saw what it should not.
+    """
+    if not eligible.any():
+        raise DataError(f"The protocol {protocol} finds no item with enough users. It needs more events.")
+    part = choose(whole, eligible, most=most, test_share=test_share, seed=options.seed)
+    test = pair_counts(taken(of_pairs(events, whole, part.tested), options))
+    chosen = whole.items.take(part.items)
+    sections: list[Section] = []
+    names: tuple[str, ...] = ()
+    excluded: dict[str, int] = {}
+    for level in levels:
+        training = without_pairs(events, whole, part.hidden(level))
+        # Without a single event they are new items, for encoders that learn too.
+        hidden = chosen if level == 0 else []
+        parts = fit(training, catalog, hidden=hidden)
+        check_training(parts, pair_counts(training), hidden=hidden)
+        check_rows(parts, catalog)
+        seen, n_catalog = parts.interactions, len(catalog.items)
+        found = held_out_pairs(test, seen.users, seen.items, n_catalog, seen.matrix)
+        methods: list[Method] = methods_of(parts, options)
+        methods.append(Factors("bridge", parts.model.user_factors, parts.model.predictions))
+        measured = measure(
+            methods,
+            found.relevant,
+            {_name(level): np.arange(len(seen.items)) < n_catalog},
+            seen.n_interactions,
+            k=options.k,
+            seen=seen.matrix + _left_out(whole, part, level, seen),
+            resamples=options.resamples,
+            seed=options.seed,
+            progress=progress,
+        )
+        sections += measured.sections
+        names = tuple(method.name for method in methods)
+        excluded = found.excluded
+    return ProtocolResult(
+        protocol=protocol,
+        question=question,
+        k=options.k,
+        methods=names,
+        split={"by": "events of items", "levels": list(levels), "test_share": test_share, "seed": options.seed},
+        counts={
+            "chosen items": len(part.items),
+            "eligible items": int(eligible.sum()),
+            "held-out pairs": len(test),
+            "tested pairs": sections[-1].n_pairs,
+        },
+        excluded=excluded,
+        sections=tuple(sections),
+    )
+
+
+def _name(level: int) -> str:
+    return "1 event" if level == 1 else f"{level:,} events"
+
+
+def _left_out(whole: Interactions, part: Partly, level: int, seen: Interactions) -> sparse.csr_array:
+    """Pairs of chosen items that are neither trained on nor tested, over the rows of the training run."""
+    rows, columns = whole.pairs()
+    neither = part.place >= level
+    users = seen.users.rows(whole.users.take(rows[neither]))
+    items = seen.items.rows(whole.items.take(columns[neither]))
+    known = (users >= 0) & (items >= 0)
+    return sparse.csr_array(
+        (np.ones(int(known.sum()), dtype=np.float32), (users[known], items[known])), shape=seen.matrix.shape
+    )

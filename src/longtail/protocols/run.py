@@ -1,0 +1,183 @@
+"""From a training run and what was held out to a result: shared by the protocols that ask what users take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from longtail.core.arrays import Bool
+from longtail.core.errors import DataError
+from longtail.core.progress import Progress
+from longtail.data.catalog import Catalog
+from longtail.data.database import literal
+from longtail.data.events import Events
+from longtail.protocols.measure import measure
+from longtail.protocols.methods import ForeignMethod, Method, TrainedParts, standard_methods
+from longtail.protocols.pairs import HeldOut, held_out_pairs, pair_counts
+from longtail.protocols.result import ProtocolResult
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Something to measure with one training run.
+
+    Attributes:
+        relevant: ``(n_users, n_items) bool``.
+        candidates: masks ``(n_items,) bool`` by the name of the section.
+    """
+
+    relevant: sparse.csr_array
+    candidates: Mapping[str, Bool]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be set in every protocol.
+
+    Attributes:
+        k: the cut of the rankings.
+        tail_below: items with fewer training users are the tail.
+        exclude_seen: whether rankings leave out what a user took before, and tests with them.
+        relevant_types: event types that count as taken; None: all. Training sees every type.
+        foreign: further methods to measure.
+        resamples: of the bootstrap over users.
+        seed: of splits, ties and bootstrap.
+    """
+
+    k: int = 10
+    tail_below: int = 20
+    exclude_seen: bool = True
+    relevant_types: Sequence[str] | None = None
+    foreign: Sequence[ForeignMethod] = ()
+    resamples: int = 2_000
+    seed: int = 0
+
+
+def check_rows(parts: TrainedParts, catalog: Catalog) -> None:
+    """See that the items of a training run are the catalog's in their order, and after them others.
+
+    Raises:
+        DataError: they are not.
+    """
+    if not parts.interactions.items.ids[: len(catalog.items)].equals(catalog.items.ids):
+        raise DataError(
+            "The items of a training run must be the catalog's in their order, then those of events alone. "
+            "Aggregate with `items=catalog.items`."
+        )
+
+
+def methods_of(parts: TrainedParts, options: Options) -> list[Method]:
+    """All methods over the rows of a training run. Raises DataError if a foreign method's files do not fit."""
+    seen = parts.interactions
+    return [*standard_methods(parts), *(method.bind(seen.users, seen.items) for method in options.foreign)]
+
+
+def taken(events: Events, options: Options) -> Events:
+    """The events that count as taken."""
+    if options.relevant_types is None:
+        return events
+    return events.where(f"event_type IN ({', '.join(map(literal, options.relevant_types))})")
+
+
+def find_relevant(parts: TrainedParts, held_out: Events, catalog: Catalog, options: Options) -> HeldOut:
+    """The held-out pairs that can be tested."""
+    seen = parts.interactions
+    return held_out_pairs(
+        pair_counts(taken(held_out, options)),
+        seen.users,
+        seen.items,
+        len(catalog.items),
+        seen.matrix,
+        exclude_seen=options.exclude_seen,
+    )
+
+
+def conclude(
+    protocol: str,
+    question: str,
+    parts: TrainedParts,
+    catalog: Catalog,
+    tested: HeldOut,
+    asks: Sequence[Ask],
+    options: Options,
+    *,
+    split: Mapping[str, Any],
+    counts: Mapping[str, int],
+    progress: Progress,
+    notes: Sequence[str] = (),
+) -> ProtocolResult:
+    """Rank, measure, and put the counts beside the numbers.
+
+    Args:
+        protocol: its name.
+        question: what it answers.
+        parts: the training run, already checked for leaks.
+        catalog: all items that may be ranked.
+        tested: everything that is relevant, for the counts.
+        asks: what to measure, the most important first. Exposure is of the one with the most candidates.
+        options: see there.
+        split: how the data was divided.
+        counts: of the protocol itself, such as held-out events.
+        progress: told of each method.
+        notes: for readers.
+
+    Raises:
+        DataError: nothing can be tested, or see :func:`check_rows` and :func:`methods_of`.
+    """
+    check_rows(parts, catalog)
+    if tested.relevant.nnz == 0:
+        raise DataError(
+            f"None of {tested.n_pairs:,} held-out pairs can be tested: {tested.excluded}. "
+            "Choose another cut, or test with seen items included."
+        )
+    seen = parts.interactions
+    methods = methods_of(parts, options)
+    missing = [name for name in ("content kNN", "article") if name not in {method.name for method in methods}]
+    measured = [
+        measure(
+            methods,
+            ask.relevant,
+            ask.candidates,
+            seen.n_interactions,
+            k=options.k,
+            seen=seen.matrix if options.exclude_seen else None,
+            resamples=options.resamples,
+            seed=options.seed,
+            progress=progress,
+        )
+        for ask in asks
+    ]
+    widest = max(measured, key=lambda one: one.sections[0].n_candidates)
+    n_catalog = len(catalog.items)
+    return ProtocolResult(
+        protocol=protocol,
+        question=question,
+        k=options.k,
+        methods=tuple(method.name for method in methods),
+        split={
+            **split,
+            "tail_below": options.tail_below,
+            "exclude_seen": options.exclude_seen,
+            "relevant_types": None if options.relevant_types is None else list(options.relevant_types),
+            "seed": options.seed,
+        },
+        counts={
+            **counts,
+            "training users": int((seen.user_interactions > 0).sum()),
+            "training pairs": int(seen.matrix.nnz),
+            "catalog items": n_catalog,
+            "catalog items without training events": int((seen.item_events[:n_catalog] == 0).sum()),
+            "held-out pairs": tested.n_pairs,
+            "tested pairs": int(tested.relevant.nnz),
+            "tested users": int((np.diff(tested.relevant.indptr) > 0).sum()),
+        },
+        excluded=dict(tested.excluded),
+        sections=tuple(section for one in measured for section in one.sections),
+        exposure=widest.exposure,
+        taken=widest.taken,
+        notes=(*notes, *(f"{name} was not measured: this training run has none." for name in missing)),
+    )

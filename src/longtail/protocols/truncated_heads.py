@@ -1,0 +1,83 @@
+"""Where does ALS overtake the bridge, in this shop? The article's 300, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from longtail.core.progress import SILENT, Progress
+from longtail.data.catalog import Catalog
+from longtail.data.events import Events
+from longtail.protocols.methods import Fit
+from longtail.protocols.pairs import whole_period
+from longtail.protocols.result import ProtocolResult
+from longtail.protocols.reveal import reveal
+from longtail.protocols.run import Options
+
+QUESTION = "From how many interactions on does behaviour alone say more than content alone, in this shop?"
+
+
+def truncated_heads(
+    events: Events,
+    catalog: Catalog,
+    fit: Fit,
+    *,
+    levels: Sequence[int] = (0, 1, 3, 10, 30, 100, 300),
+    most: int = 200,
+    options: Options | None = None,
+    progress: Progress = SILENT,
+) -> ProtocolResult:
+    """Cut the histories of popular items to 0, 1, 3, ... users, train at each level, and rank for a fifth of the takers.
+
+    The items are those with enough users for the highest level beside the tested fifth; where fewer than ten have that
+    many, the highest level is left out, and so on. Where the lines of ``ALS`` and ``bridge`` cross, :func:`threshold`
+    says.
+
+    Args:
+        events: all events; times are not needed.
+        catalog: all items that may be ranked.
+        fit: trains, once a level.
+        levels: numbers of users.
+        most: items that are drawn.
+        options: None: the defaults; the seed is also that of what is drawn.
+        progress: told of each stage.
+
+    Raises:
+        DataError: no item has enough users for the lowest level.
+        LeakError: training saw what it should not.
+    """
+    options = options or Options()
+    whole = whole_period(events, catalog)
+    sold = np.arange(len(whole.items)) < len(catalog.items)
+    # A level needs as many users beside the tested fifth, of which there is at least one.
+    wanted = sorted(set(levels))
+    needed = {level: max(level + 1, int(np.ceil(level / 0.8))) for level in wanted}
+    kept = [level for level in wanted if (sold & (whole.n_interactions >= needed[level])).sum() >= 10] or wanted[:1]
+    eligible = sold & (whole.n_interactions >= needed[kept[-1]])
+    most = max(1, min(most, len(catalog.items) // 20))
+    return reveal(
+        "truncated-heads", QUESTION, events, catalog, fit, eligible, whole,
+        levels=kept, most=most, test_share=0.2, options=options, progress=progress,
+    )  # fmt: skip
+
+
+def threshold(result: ProtocolResult, metric: str = "ndcg") -> float | None:
+    """The number of interactions from which on ALS alone is above the bridge alone.
+
+    Between two levels the crossing is interpolated in log(1 + n). None: ALS is below at the highest level measured.
+    """
+    levels = [float(level) for level in result.split["levels"]]
+    gaps = []
+    for section in result.sections:
+        estimates = section.comparisons[f"{metric}@{result.k}"].estimates
+        gaps.append(estimates["ALS"].mean - estimates["bridge"].mean)
+    if gaps[-1] < 0:
+        return None
+    below = [position for position, gap in enumerate(gaps) if gap < 0]
+    if not below:
+        return levels[0]
+    last = below[-1]
+    low, high = np.log1p(levels[last]), np.log1p(levels[last + 1])
+    share = -gaps[last] / (gaps[last + 1] - gaps[last])
+    return float(np.expm1(low + share * (high - low)))

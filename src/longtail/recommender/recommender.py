@@ -1,0 +1,275 @@
+"""The one query path: everything that answers a person or a program goes through here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from longtail.bundle import Bundle, load, save
+from longtail.core.arrays import Bool, Float32, Int64
+from longtail.core.errors import DataError
+from longtail.core.ranking import Ranking
+from longtail.index import Hits
+from longtail.recommender.answers import best, by_popularity, joined, ranking, shortage
+from longtail.recommender.history import Unknown, fold_in, known_row, weights_of
+from longtail.recommender.newcomers import NewcomerReader, Rows
+from longtail.recommender.snapshot import Snapshot, item_query, user_query
+
+
+class Recommender:
+    """Answers questions from a bundle: similar items, recommendations, new items.
+
+    Every answer is a `Ranking`: best first, never padded, ties by the catalog's order, filters before the cut. Items
+    that are not for sale are never in it, nor is the item asked about. All methods may be called from several threads.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._snapshot = Snapshot(bundle)
+        self._newcomers = NewcomerReader(bundle)
+        self._growing = threading.Lock()
+
+    @classmethod
+    def load(cls, path: str | Path, *, verify: bool = True) -> Recommender:
+        """Open a published bundle. Raises BundleError, see `longtail.bundle.load`."""
+        return cls(load(path, verify=verify))
+
+    def save(self, path: str | Path) -> None:
+        """Publish what is known now, new items included, as a bundle. Raises BundleError."""
+        save(self.bundle, path)
+
+    @property
+    def bundle(self) -> Bundle:
+        """What is asked, new items included."""
+        return self._snapshot.bundle
+
+    def similar_items(
+        self,
+        item_id: str,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        one_per: str | None = None,
+        unknown: Unknown = "error",
+    ) -> Ranking:
+        """Items like an item.
+
+        Args:
+            item_id: the item asked about; it may be one that is no longer sold.
+            k: how many at most.
+            where: a condition in SQL over the catalog's columns that answers must fulfil.
+            one_per: a column of which every value comes at most once; nulls are no value.
+            unknown: what to do where the id is unknown. An item that is known but has neither events nor content
+                always gets the fallback: what is most popular in its category.
+
+        Raises:
+            UnknownIdError: ``unknown="error"`` and the id is unknown; names the nearest ids.
+            FilterError: ``where`` or ``one_per`` cannot be evaluated.
+            DataError: k is not positive, or the id is no text.
+        """
+        snapshot = self._snapshot
+        bundle = snapshot.bundle
+        allowed, groups = self._scope(snapshot, where, one_per)
+        row = known_row(bundle.items, item_id, unknown)
+        if row is None:
+            return _popular(bundle, allowed, groups, k, f"The item {item_id!r} is unknown: the most popular items.")
+        allowed[row] = False
+        query = item_query(bundle, bundle.item_vectors[row], bundle.content[row], int(bundle.n_interactions[row]))
+        if query is None:
+            note = f"The item {item_id!r} has neither events nor content"
+            return self._popular_of_its_kind(snapshot, row, allowed, groups, k, note)
+        return _ranked(snapshot, "item_item", query, allowed, groups, k)
+
+    def similar_to(
+        self, row: Mapping[str, Any], k: int = 10, *, where: str | None = None, one_per: str | None = None
+    ) -> Ranking:
+        """Items like one that is not in the catalog, told by its row; nothing is remembered.
+
+        Args:
+            row: the columns the catalog has; an id is not needed. If it has one that is known, that item is left out.
+            k: how many at most.
+            where: see `similar_items`.
+            one_per: see `similar_items`.
+
+        Raises:
+            DataError: the bundle was trained without content.
+            FilterError: ``where`` or ``one_per`` cannot be evaluated.
+            MissingExtraError: an encoder's library is not installed.
+        """
+        snapshot = self._snapshot
+        bundle = snapshot.bundle
+        allowed, groups = self._scope(snapshot, where, one_per)
+        found = self._newcomers.read([row], anonymous=True)
+        known = bundle.items.rows(found.catalog.items)
+        allowed[known[known >= 0]] = False
+        query = item_query(bundle, found.predictions[0], found.content[0], 0)
+        if query is None:
+            return _popular(bundle, allowed, groups, k, "The row has no content to go by: the most popular items.")
+        return _ranked(snapshot, "item_item", query, allowed, groups, k)
+
+    def recommend(
+        self,
+        user_id: str,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        one_per: str | None = None,
+        exclude_seen: bool | None = None,
+        unknown: Unknown = "error",
+    ) -> Ranking:
+        """Items for a user.
+
+        Args:
+            user_id: a user of the training data.
+            k: how many at most.
+            where: see `similar_items`.
+            one_per: see `similar_items`.
+            exclude_seen: leave out what the user has taken already; None: as the recipe says.
+            unknown: what to do where the id is unknown. A known user with nothing to go by always gets the fallback.
+
+        Raises:
+            UnknownIdError, FilterError, DataError: see `similar_items`.
+        """
+        snapshot = self._snapshot
+        bundle = snapshot.bundle
+        allowed, groups = self._scope(snapshot, where, one_per)
+        row = known_row(bundle.users, user_id, unknown)
+        if row is None:
+            return _popular(bundle, allowed, groups, k, f"The user {user_id!r} is unknown: the most popular items.")
+        start, end = bundle.history.indptr[row : row + 2]
+        seen = np.asarray(bundle.history.indices[start:end], dtype=np.int64)
+        return self._for_user(snapshot, bundle.user_factors[row], seen, exclude_seen, allowed, groups, k)
+
+    def recommend_for(
+        self,
+        history: Iterable[str] | Mapping[str, float],
+        k: int = 10,
+        *,
+        where: str | None = None,
+        one_per: str | None = None,
+        exclude_seen: bool | None = None,
+        unknown: Unknown = "error",
+    ) -> Ranking:
+        """Items for someone unknown, by what they took: the vector training would have given such a user.
+
+        Args:
+            history: item ids, an id as often as it was taken, each weighing as much as a typical event of the
+                training data; or ids with the weights they would have after the recipe's aggregation.
+            k: how many at most.
+            where: see `similar_items`.
+            one_per: see `similar_items`.
+            exclude_seen: leave out the items of the history; None: as the recipe says.
+            unknown: ``"fallback"`` leaves unknown items out and says so.
+
+        Raises:
+            UnknownIdError, FilterError: see `similar_items`.
+            DataError: a weight is not positive and finite.
+        """
+        snapshot = self._snapshot
+        bundle = snapshot.bundle
+        allowed, groups = self._scope(snapshot, where, one_per)
+        taken, ignored = weights_of(bundle, history, unknown)
+        note = f"Unknown items left out: {', '.join(map(repr, ignored))}." if ignored else ""
+        rows = np.array(sorted(taken), dtype=np.int64)
+        if not len(rows):
+            return _popular(bundle, allowed, groups, k, joined(note, "Nothing to go by: the most popular items."))
+        vector = fold_in(bundle, rows, np.array([taken[row] for row in rows.tolist()], dtype=np.float32))
+        return self._for_user(snapshot, vector, rows, exclude_seen, allowed, groups, k, note)
+
+    def add_items(self, rows: Rows) -> list[str]:
+        """Make new items known: encoded, predicted, searchable at once, and part of what `save` writes.
+
+        Args:
+            rows: dictionaries or a dataframe with the columns of the training catalog.
+
+        Returns:
+            Their ids, as they were read.
+
+        Raises:
+            DataError: the bundle was trained without content, a row has no usable id, or an id is already known.
+            MissingExtraError: an encoder's library is not installed.
+        """
+        found = self._newcomers.read(rows)
+        ids: list[str] = list(found.catalog.items)
+        with self._growing:
+            bundle = self._snapshot.bundle
+            known = [id for id in ids if id in bundle.items]
+            if known:
+                raise DataError(
+                    f"{len(known):,} of the new items are known already, such as {known[0]!r}. Only new ids can be "
+                    "added; train anew to change what is known about an item."
+                )
+            grown = bundle.with_items(ids, found.catalog.table, found.catalog.titles, found.predictions, found.content)
+            self._snapshot = self._snapshot.grown(grown)
+        return ids
+
+    def titles(self, item_ids: Iterable[str]) -> list[str | None]:
+        """The titles of items, for people; None where there is none. Raises UnknownIdError."""
+        bundle = self.bundle
+        return [bundle.titles[bundle.items.row(id)].as_py() for id in item_ids]
+
+    def _scope(self, snapshot: Snapshot, where: str | None, one_per: str | None) -> tuple[Bool, Int64 | None]:
+        """Who may be returned, as a mask of the caller's own, and the groups of which one each is wanted."""
+        allowed = snapshot.bundle.sellable.copy()
+        if where is not None:
+            allowed &= snapshot.columns.mask(where)
+        return allowed, None if one_per is None else snapshot.columns.groups(one_per)
+
+    def _for_user(
+        self,
+        snapshot: Snapshot,
+        vector: Float32,
+        seen: Int64,
+        exclude_seen: bool | None,
+        allowed: Bool,
+        groups: Int64 | None,
+        k: int,
+        note: str = "",
+    ) -> Ranking:
+        bundle = snapshot.bundle
+        if bundle.exclude_seen if exclude_seen is None else exclude_seen:
+            allowed[seen] = False
+        query = user_query(bundle, vector, seen)
+        if query is None:
+            return _popular(bundle, allowed, groups, k, joined(note, "Nothing to go by: the most popular items."))
+        return _ranked(snapshot, "user_item", query, allowed, groups, k, note)
+
+    def _popular_of_its_kind(
+        self, snapshot: Snapshot, row: int, allowed: Bool, groups: Int64 | None, k: int, note: str
+    ) -> Ranking:
+        """What is most popular in an item's category; in the whole catalog where it has none or nobody took any."""
+        bundle = snapshot.bundle
+        column = bundle.category_column
+        if column is not None:
+            codes = snapshot.columns.groups(column)
+            alike = allowed & (codes == codes[row])
+            if codes[row] >= 0 and (alike & (bundle.n_interactions > 0)).any():
+                value = bundle.catalog.column(column)[row].as_py()
+                return _popular(bundle, alike, groups, k, f"{note}: the most popular items with {column} {value!r}.")
+        return _popular(bundle, allowed, groups, k, f"{note}: the most popular items.")
+
+
+def _ranked(
+    snapshot: Snapshot, index: str, query: Float32, allowed: Bool, groups: Int64 | None, k: int, note: str = ""
+) -> Ranking:
+    allowed &= snapshot.answerable(query)
+
+    def search(wanted: int, among: Bool) -> Hits:
+        return snapshot.index(index).search(query[None], wanted, allowed=among)[0]
+
+    hits = best(search, _positive(k), allowed, groups)
+    return ranking(snapshot.bundle, hits, note=joined(note, shortage(len(hits.rows), k, allowed)))
+
+
+def _popular(bundle: Bundle, allowed: Bool, groups: Int64 | None, k: int, note: str) -> Ranking:
+    hits = best(by_popularity(bundle), _positive(k), allowed, groups)
+    return ranking(bundle, hits, note=note, source="fallback")
+
+
+def _positive(k: int) -> int:
+    if k < 1:
+        raise DataError(f"k must be at least 1; found {k}.")
+    return k

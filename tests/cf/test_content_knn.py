@@ -1,0 +1,29 @@
+"""Content kNN is the mean cosine with the history."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from longtail.cf.content_knn import ContentNeighbours, profiles
+from longtail.core.errors import DataError
+
+CONTENT = np.array([[1, 0], [0, 1], [0, 0], [0.6, 0.8]], np.float32)
+
+
+def test_profile_is_the_mean_of_the_items_that_have_content_whatever_their_weight():
+    history = sparse.csr_array(np.array([[5, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]], np.float32))
+    np.testing.assert_allclose(profiles(history, CONTENT), [[0.5, 0.5], [0, 0], [0, 0]])
+
+
+def test_score_is_the_mean_cosine_with_the_history():
+    history = sparse.csr_array(np.array([[1, 1, 0, 0]], np.float32))
+    scores = ContentNeighbours.from_matrix(history, CONTENT).score_block(np.array([0]))
+    np.testing.assert_allclose(scores, [[0.5, 0.5, 0, (0.6 + 0.8) / 2]], rtol=1e-6)
+    assert scores.dtype == np.float32
+
+
+def test_shapes_must_fit():
+    with pytest.raises(DataError, match="3 items"):
+        profiles(sparse.csr_array((2, 3), dtype=np.float32), CONTENT)

@@ -1,0 +1,126 @@
+"""Few-shot and truncated heads: nested histories, fixed tests, and the measured threshold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from longtail.core.errors import DataError
+from longtail.evaluate.compare import Comparison, Estimate
+from longtail.protocols.few_shot import few_shot
+from longtail.protocols.leaks import LeakError
+from longtail.protocols.pairs import whole_period
+from longtail.protocols.result import ProtocolResult, Section
+from longtail.protocols.reveal import choose
+from longtail.protocols.run import Options
+from longtail.protocols.truncated_heads import threshold, truncated_heads
+
+FAST = Options(resamples=50)
+
+
+def _pairs(events):
+    return {(row["user_id"], row["item_id"]) for row in events.to_arrow().to_pylist()}
+
+
+def test_histories_are_nested_and_tests_fixed(shop):
+    events, catalog = shop
+    whole = whole_period(events, catalog)
+    eligible = whole.n_interactions >= 10
+    part = choose(whole, eligible, most=4, test_share=0.3, seed=1)
+    assert len(part.items) == 4
+    assert eligible[part.items].all()
+    _, columns = whole.pairs()
+    for item in part.items:
+        n = int(whole.n_interactions[item])
+        own = columns == item
+        assert part.tested[own].sum() == int(0.3 * n)
+        for level in (0, 1, 5, 1_000):
+            left = ~part.hidden(level)[own]
+            assert left.sum() == min(level, n - int(0.3 * n))
+            assert not (left & part.tested[own]).any()
+        assert (part.hidden(5)[own] <= part.hidden(1)[own]).all()
+    assert not part.hidden(0)[~np.isin(columns, part.items)].any()
+
+
+def test_each_level_trains_on_so_many_users_of_the_chosen_items(shop, honest):
+    events, catalog = shop
+    result = few_shot(events, catalog, honest, levels=(0, 1, 5), options=FAST)
+    assert [section.name for section in result.sections] == ["0 events", "1 event", "5 events"]
+    assert result.methods[-1] == "bridge"
+    none, one, five = (_pairs(call.events) for call in honest.calls)
+    chosen = honest.calls[0].hidden
+    assert chosen
+    assert len(chosen) == result.counts["chosen items"]
+    assert [call.hidden for call in honest.calls[1:]] == [[], []]
+    for pairs, level in ((none, 0), (one, 1), (five, 5)):
+        for item in chosen:
+            assert sum(i == item for _, i in pairs) == level
+    assert none < one < five
+    tested = {section.n_pairs for section in result.sections}
+    assert len(tested) == 1
+    assert all(section.n_candidates == len(catalog.items) for section in result.sections)
+
+
+def test_users_whose_pairs_are_hidden_and_not_tested_are_not_shown_the_item_again(shop, honest, make):
+    events, catalog = shop
+    shown = []
+
+    def all_like_the_chosen(training, given, *, hidden=(), validation=None):
+        parts = honest(training, given, hidden=hidden)
+        n = len(parts.interactions.items)
+        likes = np.zeros((n, 4), np.float32)
+        likes[given.items.rows(honest.calls[0].hidden), 0] = 1.0
+        model = replace(
+            parts.model,
+            als_user_factors=np.ones_like(parts.model.als_user_factors),
+            als_item_factors=likes,
+        )
+        shown.append(parts.interactions)
+        return replace(parts, model=model)
+
+    result = few_shot(events, catalog, all_like_the_chosen, levels=(0, 5), options=replace(FAST, k=1))
+    if result.counts["chosen items"] == 1:  # then nothing but the tested users' item stands first
+        for section in result.sections:
+            assert section.comparisons["hit_rate@1"].estimates["ALS"].mean == 1.0
+
+
+def test_truncated_heads_leaves_out_levels_that_too_few_items_reach(shop, honest):
+    events, catalog = shop
+    result = truncated_heads(events, catalog, honest, levels=(0, 3, 300), options=FAST)
+    assert result.split["levels"] == [0, 3]
+
+
+def test_no_eligible_item_is_said(honest, make):
+    from datetime import datetime
+
+    events = make.events([("u", "a", "buy", datetime(2024, 1, 1))])
+    with pytest.raises(DataError, match="no item with enough users"):
+        few_shot(events, make.catalog(["a"]), honest, options=FAST)
+
+
+def test_a_run_that_saw_the_hidden_part_is_caught(shop, honest, make):
+    events, catalog = shop
+
+    def cheat(training, given, *, hidden=(), validation=None):
+        return replace(honest(training, given), interactions=make.interactions(events, given))
+
+    with pytest.raises(LeakError):
+        few_shot(events, catalog, cheat, options=FAST)
+
+
+def _curve(als, bridge, levels):
+    def section(a, b, level):
+        comparison = Comparison("ndcg@10", 9, 0.95, {"ALS": Estimate(a, a, a), "bridge": Estimate(b, b, b)}, ())
+        return Section(str(level), 1, 1, 1, 0, 1, {"ndcg@10": comparison})
+
+    sections = tuple(map(section, als, bridge, levels))
+    return ProtocolResult("truncated-heads", "", 10, ("ALS", "bridge"), {"levels": levels}, {}, {}, sections)
+
+
+def test_threshold_is_where_the_lines_cross():
+    levels = [0, 3, 15]
+    assert threshold(_curve([0, 0.1, 0.4], [0.2, 0.2, 0.2], levels)) == pytest.approx(4 * 4 ** (1 / 3) - 1)
+    assert threshold(_curve([0, 0.1, 0.15], [0.2, 0.2, 0.2], levels)) is None
+    assert threshold(_curve([0.3, 0.3, 0.3], [0.2, 0.2, 0.2], levels)) == 0
