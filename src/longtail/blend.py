@@ -53,7 +53,7 @@ def blend(
         user_factors: ``(n_users, d) float32``.
         prior: ``(n_items, d) float32`` calibrated predictions f; ignored where ``has_prior`` is False.
         has_prior: ``(n_items,) bool``; items without one are solved as plain ALS does.
-        precision: τ, at least 0; 0 means no prior at all.
+        precision: τ, at least 0; 0 leaves items with events to plain ALS.
         settings: α, α₀, λ and ν.
         exposure: ``(n_items,)`` e in [0, 1]. None: :func:`default_exposure`.
         start: where conjugate gradients begin; then they take the settings' few steps instead of converging.
@@ -84,7 +84,13 @@ def blend(
         with_share=with_share,
         threads=threads,
     )
-    return Posterior(solved.factors, solved.behaviour_share)
+    vectors, share = solved.factors, solved.behaviour_share
+    # Nothing is known but the prediction: it is the answer even where its precision is zero.
+    silent = has_prior & (exposure == 0) & (np.bincount(matrix.indices, minlength=n_items) == 0)
+    vectors[silent] = prior[silent]
+    if share is not None:
+        share[silent] = 0.0
+    return Posterior(vectors, share)
 
 
 def default_exposure(matrix: Any) -> Float32:

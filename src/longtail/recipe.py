@@ -170,7 +170,9 @@ def _events_and_weights(events: EventsSchema, weights: WeightSettings) -> list[s
             "weights.types: events.event_type names no column, so there are no types to weigh. Name it or remove them."
         )
     if weights.types and not any(weight > 0 for weight in weights.types.values()):
-        problems.append("weights.types: no type weighs more than 0, so no event would count. Give one a positive weight.")
+        problems.append(
+            "weights.types: no type weighs more than 0, so no event would count. Give one a positive weight."
+        )
     if weights.half_life_days is not None and events.timestamp is None:
         problems.append(
             "weights.half_life_days: events have no timestamp to age by. Name the column in events.timestamp or "

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from longtail.core.errors import DataError
+from longtail.content.registry import plan
+from longtail.core.errors import DataError, RecipeError
 from longtail.core.progress import SILENT, Progress
 from longtail.data.columns import text as as_text
 from longtail.data.database import Database, explained, quoted
@@ -18,7 +19,7 @@ from longtail.data.guess import EventsGuess, SharedIds, guess_events, guess_shar
 from longtail.data.guess_catalog import CatalogGuess, FieldGuess, guess_catalog, guess_item_id
 from longtail.data.profile import ColumnProfile, profile
 from longtail.data.readers import query_of
-from longtail.data.schema import Source
+from longtail.data.schema import CatalogSchema, FieldSchema, Source
 from longtail.recipe import Recipe
 
 #: Rows that are looked at; event types are counted in all.
@@ -91,14 +92,14 @@ def draft_recipe(
             catalog_table = _look(database, "catalog", catalog, folder, _CATALOG_ROWS)
         with progress.task("comparing ids"):
             shared = guess_shared_ids(
-                database.connection,
+                database,
                 (event_table.name, event_table.columns),
                 (catalog_table.name, catalog_table.columns),
                 event_column=item,
                 catalog_column=catalog_item,
             )
     guessed = guess_events(
-        database.connection,
+        database,
         event_table.name,
         event_table.columns,
         item=item or (shared.event_column if shared else None),
@@ -109,7 +110,7 @@ def draft_recipe(
     guessed_catalog: CatalogGuess | None = None
     if catalog_table is not None:
         key = catalog_item or (shared.catalog_column if shared else guess_item_id(catalog_table.columns))
-        guessed_catalog = guess_catalog(database.connection, catalog_table.name, catalog_table.columns, key)
+        guessed_catalog = guess_catalog(database, catalog_table.name, catalog_table.columns, key)
     lines = [*_head(name), *_events(event_table, guessed, shared), *_weights(guessed, types)]
     if catalog_table is not None and guessed_catalog is not None:
         lines += _catalog(catalog_table, guessed_catalog, shared)
@@ -126,7 +127,7 @@ def _look(database: Database, kind: str, files: str, folder: Path, limit: int) -
         sample = f" USING SAMPLE reservoir({limit} ROWS) REPEATABLE (0)" if sampled else ""
         database.execute(f"CREATE VIEW all_{kind} AS {query}")
         database.execute(f"CREATE TABLE {kind} AS SELECT * FROM all_{kind}{sample}")
-        columns = profile(database.connection, kind)
+        columns = profile(database, kind)
     if rows == 0:
         raise DataError(f"The {kind} at {files!r} have no rows. Expected at least one.")
     return _Table(kind, _as_written(files, folder), int(rows), columns, sampled)
@@ -173,8 +174,7 @@ def _head(name: str) -> list[str]:
 def _events(table: _Table, guess: EventsGuess, shared: SharedIds | None) -> list[str]:
     def of(column: str) -> str:
         found = table.columns[column]
-        some = f" in a sample of {found.rows:,} rows" if table.sampled else ""
-        return f"{found.distinct:,} different{some}, e.g. {_example(found)}"
+        return f"{found.distinct:,} different" + (f" in a sample of {found.rows:,} rows" if table.sampled else "")
 
     left = shared.mismatch.left_sql if shared and shared.mismatch else "{id}"
     lines = [
@@ -182,7 +182,8 @@ def _events(table: _Table, guess: EventsGuess, shared: SharedIds | None) -> list
         f"[events]  # {table.rows:,} rows",
         f"source = {{ files = {_toml(table.written)} }}",
         f"user_id = {_toml(guess.user_id)}  # {of(guess.user_id)}",
-        f"item_id = {_toml(_written_alike(table, guess.item_id, left))}  # {of(guess.item_id)}",
+        f"item_id = {_toml(_written_alike(table, guess.item_id, left))}  # {of(guess.item_id)}, "
+        f"e.g. {_example(table.columns[guess.item_id])}",  # of users no example: ids of people stay out of files
     ]
     if guess.timestamp is None:
         lines.append('timestamp = ""  # no column looks like a time: no half-life, no split by time')
@@ -241,12 +242,19 @@ def _catalog(table: _Table, guess: CatalogGuess, shared: SharedIds | None) -> li
 
 
 def _field(field: FieldGuess) -> list[str]:
+    try:
+        plan(CatalogSchema(fields={field.name: FieldSchema(kind=field.kind)}))
+    except RecipeError:
+        readable = False
+    else:
+        readable = True
     lines = ["", f"[catalog.fields.{_toml_key(field.name)}]", f"kind = {_toml(field.kind)}  # {field.why}"]
     for key in ("column", "template", "separator", "within"):
         value = getattr(field, key)
         if value is not None and not (key == "column" and value == field.name):
             lines.append(f"{key} = {_toml(value)}")
-    return lines
+    # What this version cannot read stands there as a comment, so that nobody has to find it again.
+    return lines if readable else ["", *(f"# {line}" for line in lines[1:]), "# (cannot be read by this version)"]
 
 
 def _notes(events: _Table, guess: EventsGuess, catalog: CatalogGuess | None, shared: SharedIds | None) -> Iterable[str]:

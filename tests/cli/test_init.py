@@ -147,6 +147,18 @@ def test_variants_events_alone_and_no_times(tmp_path: Path) -> None:
     assert json.loads(run("check", recipe, "--json"))["ready"]
 
 
+def test_pictures_are_read_or_stand_there_as_a_comment(tmp_path: Path) -> None:
+    events, catalog = shop()
+    pictured = [row | {"picture": f"images/{row['product_id']}.jpg"} for row in catalog]
+    text = draft_recipe(
+        str(write(events, tmp_path / "e.csv")), str(write(pictured, tmp_path / "c.csv")), folder=tmp_path
+    ).text
+    assert "[catalog.fields.picture]" in text
+    assert 'kind = "image"  # names of pictures' in text
+    (tmp_path / "recipe.toml").write_text(text)
+    assert json.loads(run("check", tmp_path / "recipe.toml", "--json"))["ready"]
+
+
 def test_an_existing_file_is_only_replaced_by_force(tmp_path: Path) -> None:
     events, _ = shop()
     files = write(events, tmp_path / "e.csv")

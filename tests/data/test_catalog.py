@@ -303,3 +303,4 @@ def test_a_table_that_lost_its_note_still_tells_the_columns() -> None:
     bare = catalog.table.replace_schema_metadata(None)
     new = Catalog.from_rows(catalog.schema, [{"id": "b", "price": 2}], like=bare)
     assert (list(new), column(new, "price")) == (["b"], [2.0])
+    assert list(Catalog.from_rows(catalog.schema, [{"item_id": "c"}], like=bare)) == ["c"]

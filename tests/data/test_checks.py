@@ -12,6 +12,7 @@ import pytest
 
 from longtail.data.catalog import Catalog, read_catalog
 from longtail.data.checks import Size, check_join, cover, estimate, weigh
+from longtail.data.database import Database
 from longtail.data.events import Events, read_events
 from longtail.data.ids import explain_mismatch, share_found
 from longtail.data.interactions import aggregate
@@ -99,15 +100,15 @@ class TestJoin:
         assert a == b
 
     def test_unrelated_ids_are_not_explained_away(self) -> None:
-        connection = duckdb.connect()
+        database = Database(on_disk=False)
         left = "select 'l' || i || chr((65 + i % 26)::int) as id from range(300) t(i)"
         right = "select 'r' || (i * 7919) as id from range(1000, 1300) t(i)"
-        assert share_found(connection, left, right) == 0.0
-        assert explain_mismatch(connection, left, right) is None
+        assert share_found(database, left, right) == 0.0
+        assert explain_mismatch(database, left, right) is None
         # One digit each: dropping the letters would make them all alike.
         left = "select chr((65 + i)::int) || i % 3 as id from range(26) t(i)"
         right = "select chr((97 + i)::int) || 'z' || i % 3 as id from range(26) t(i)"
-        assert explain_mismatch(connection, left, right) is None
+        assert explain_mismatch(database, left, right) is None
 
 
 class TestCoverage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 
 import pyarrow as pa
 import pytest
@@ -18,21 +19,27 @@ N = 120
 Columns = Mapping[str, Sequence[object] | pa.Array]
 
 
+@cache
+def scratch() -> Database:
+    """One database for all tests; every test replaces the tables it looks at."""
+    return Database(on_disk=False)
+
+
 def look(database: Database, name: str, columns: Columns) -> dict[str, ColumnProfile]:
     database.connection.register(f"incoming_{name}", pa.table(dict(columns)))
-    database.execute(f"CREATE TABLE {name} AS SELECT * FROM incoming_{name}")
-    return profile(database.connection, name)
+    database.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming_{name}")
+    return profile(database, name)
 
 
 def of_events(columns: Columns, **known: str) -> EventsGuess:
-    database = Database(on_disk=False)
-    return guess_events(database.connection, "events", look(database, "events", columns), **known)
+    database = scratch()
+    return guess_events(database, "events", look(database, "events", columns), **known)
 
 
 def of_catalog(columns: Columns, item_id: str = "id") -> CatalogGuess:
-    database = Database(on_disk=False)
+    database = scratch()
     profiles = look(database, "catalog", {"id": [f"A{i:05d}" for i in range(N)], **columns})
-    return guess_catalog(database.connection, "catalog", profiles, item_id)
+    return guess_catalog(database, "catalog", profiles, item_id)
 
 
 def field(values: Sequence[object] | pa.Array, name: str = "column") -> FieldGuess | str:
@@ -42,9 +49,9 @@ def field(values: Sequence[object] | pa.Array, name: str = "column") -> FieldGue
 
 
 def shared(events: Columns, catalog: Columns) -> SharedIds | None:
-    database = Database(on_disk=False)
+    database = scratch()
     left, right = look(database, "events", events), look(database, "catalog", catalog)
-    return guess_shared_ids(database.connection, ("events", left), ("catalog", right))
+    return guess_shared_ids(database, ("events", left), ("catalog", right))
 
 
 USERS = [f"c{i % 17}" for i in range(N)]
@@ -244,13 +251,13 @@ class TestCatalog:
         assert found.title == "category"
 
     def test_several_rows_of_an_item_are_noticed(self) -> None:
-        database = Database(on_disk=False)
+        database = scratch()
         profiles = look(database, "catalog", {"id": [i // 2 for i in range(N)], "colour": ["a", "b"] * (N // 2)})
-        assert guess_catalog(database.connection, "catalog", profiles, "id").several_rows
+        assert guess_catalog(database, "catalog", profiles, "id").several_rows
         assert not of_catalog({"colour": ["a", "b"] * (N // 2)}).several_rows
 
     def test_the_id_without_events_to_compare(self) -> None:
-        database = Database(on_disk=False)
+        database = scratch()
         profiles = look(
             database,
             "catalog",
@@ -268,7 +275,7 @@ class TestCatalog:
 
 
 def test_measures_are_told_from_other_text() -> None:
-    database = Database(on_disk=False)
+    database = scratch()
 
     def share(values: list[str]) -> float:
         return look(database, database.fresh("t"), {"v": values})["v"].measure
@@ -279,7 +286,7 @@ def test_measures_are_told_from_other_text() -> None:
 
 
 def test_column_names_become_words() -> None:
-    profiles = look(Database(on_disk=False), "t", {"articleId": [1], "T_DAT": [1], "product-type no2": [1]})
+    profiles = look(scratch(), "t", {"articleId": [1], "T_DAT": [1], "product-type no2": [1]})
     assert [column.tokens for column in profiles.values()] == [
         ("article", "id"),
         ("t", "dat"),

@@ -6,6 +6,7 @@ Run once for each format version: ``python tests/golden/make.py``. Bundles of ol
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,7 @@ def answers(shop: Recommender) -> dict[str, list[list[object]]]:
 
 if __name__ == "__main__":
     place = HERE / f"format-{FORMAT_VERSION}"
+    shutil.rmtree(place, ignore_errors=True)
     save(make(), place)
     written = json.dumps(answers(Recommender.load(place)), ensure_ascii=False, indent=1)
     place.with_suffix(".json").write_text(written + "\n", encoding="utf-8")

@@ -63,27 +63,27 @@ def test_each_level_trains_on_so_many_users_of_the_chosen_items(shop, honest):
     assert all(section.n_candidates == len(catalog.items) for section in result.sections)
 
 
-def test_users_whose_pairs_are_hidden_and_not_tested_are_not_shown_the_item_again(shop, honest, make):
+def test_every_pair_of_a_known_user_is_either_tested_or_left_out_of_their_ranking(shop, honest, monkeypatch):
+    import longtail.protocols.reveal as module
+
     events, catalog = shop
-    shown = []
+    measured, measure = [], module.measure
 
-    def all_like_the_chosen(training, given, *, hidden=(), validation=None):
-        parts = honest(training, given, hidden=hidden)
-        n = len(parts.interactions.items)
-        likes = np.zeros((n, 4), np.float32)
-        likes[given.items.rows(honest.calls[0].hidden), 0] = 1.0
-        model = replace(
-            parts.model,
-            als_user_factors=np.ones_like(parts.model.als_user_factors),
-            als_item_factors=likes,
-        )
-        shown.append(parts.interactions)
-        return replace(parts, model=model)
+    def watch(methods, relevant, candidates, counts, *, seen, **rest):
+        measured.append((relevant.toarray() > 0, seen.toarray() > 0))
+        return measure(methods, relevant, candidates, counts, seen=seen, **rest)
 
-    result = few_shot(events, catalog, all_like_the_chosen, levels=(0, 5), options=replace(FAST, k=1))
-    if result.counts["chosen items"] == 1:  # then nothing but the tested users' item stands first
-        for section in result.sections:
-            assert section.comparisons["hit_rate@1"].estimates["ALS"].mean == 1.0
+    monkeypatch.setattr(module, "measure", watch)
+    few_shot(events, catalog, honest, levels=(0, 5), options=FAST)
+    for call, (relevant, left_out) in zip(honest.calls, measured, strict=True):
+        users = sorted({user for user, _ in _pairs(call.events)})
+        expected = np.zeros_like(relevant)
+        for user, item in _pairs(events):
+            if user in users and item in catalog.items:
+                expected[users.index(user), catalog.items.row(item)] = True
+        columns = slice(0, len(catalog.items))
+        np.testing.assert_array_equal((relevant | left_out)[:, columns], expected[:, columns])
+        assert not (relevant & left_out).any()
 
 
 def test_truncated_heads_leaves_out_levels_that_too_few_items_reach(shop, honest):

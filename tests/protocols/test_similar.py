@@ -71,11 +71,12 @@ def test_vectors_that_know_what_belongs_together_are_right(make, honest):
     from datetime import datetime, timedelta
 
     # four groups of items; each user takes from one group, before and after the cut
-    rows = []
-    for user in range(40):
-        for item in range(5):
-            for day in (0, 99):
-                rows.append((f"u{user:02d}", f"g{user % 4}{item}", "buy", datetime(2024, 1, 1) + timedelta(days=day)))
+    rows = [
+        (f"u{user:02d}", f"g{user % 4}{item}", "buy", datetime(2024, 1, 1) + timedelta(days=day))
+        for user in range(40)
+        for item in range(5)
+        for day in (0, 99)
+    ]
     catalog = make.catalog([f"g{group}{item}" for item in range(5) for group in range(4)])
 
     def fit(training, given, *, hidden=(), validation=None):

@@ -325,6 +325,7 @@ def test_built_indexes_are_kept_in_the_bundle(
         ["new"], again.bundle.catalog.slice(100, 1), pa.array(["New"]), new, again.bundle.content[100:101]
     )
     assert Recommender(grown).similar_items("00100", 1).item_ids == ["new"]
+    monkeypatch.undo()
     assert with_index(large, "exact").indexes == {}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,31 +46,35 @@ class Pull:
 
 @dataclass(frozen=True)
 class Alternation:
-    """Where bridge and blend have come to.
+    """Where bridge and blend have come to after a round.
 
     Attributes:
-        bridge: of the last round.
+        bridge: fitted in this round.
         raw: ``(n_items, d) float32`` predictions before their length is set: out of sample for items it learned from.
         user_factors: ``(n_users, d) float32``; item_vectors: ``(n_items, d) float32``.
+        behaviour_share: ``(n_items,) float32``, after the last round only.
         length: the calibration of ``raw`` that was the prior of ``item_vectors``.
-        scores: of each round's bridge.
+        scores: of the bridge.
     """
 
     bridge: Bridge
     raw: Float32
     user_factors: Float32
     item_vectors: Float32
+    behaviour_share: Float32 | None
     length: Length
-    scores: list[dict[str, Any]] = field(default_factory=list)
+    scores: dict[str, Any]
 
     @property
     def carries_signal(self) -> bool:
-        """Whether the last bridge says more about items it has not seen than their mean does."""
-        return bool(self.scores) and self.scores[-1]["r2"] > MINIMAL_R2
+        """Whether the bridge says more about items it has not seen than their mean does."""
+        return bool(self.scores["r2"] > MINIMAL_R2)
 
 
 #: Explained share of the variance of directions below which content is taken to say nothing.
 MINIMAL_R2 = 0.005
+#: With fewer items than this above the first round's bound, all items with events teach it.
+FEW = 50
 
 
 def empty_penalty(settings: AlsSettings, n_users: int) -> float:
@@ -127,7 +132,7 @@ def alternate(
     exposure: Float32 | None = None,
     seed: int = 0,
     progress: Progress = SILENT,
-) -> Alternation:
+) -> Iterator[Alternation]:
     """Fit the bridge, solve the items with its out-of-sample predictions as prior, recompute the users; again.
 
     Args:
@@ -147,26 +152,32 @@ def alternate(
 
     Raises:
         DataError: fewer than two items with content and events.
+
+    Yields what each round came to.
     """
     counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
     exposure = default_exposure(matrix) if exposure is None else exposure
     typical = typical_length(item_factors, counts, min_interactions, tail_below)
     tau = pull.tau(als, matrix.shape[0])
     has = z.any(axis=1)
-    users, items, scores = user_factors, item_factors, []
+    users, items = user_factors, item_factors
     with progress.task("bridge and blend", rounds) as task:
         for number in range(1, rounds + 1):
             learn = has & (counts >= (min_interactions if number == 1 else 1))
-            if number == 1 and learn.sum() < 10:  # hardly anyone is taken that often: learn from whoever is taken
+            if number == 1 and learn.sum() < FEW:  # hardly any item is taken that often: learn from all that are taken
                 learn = has & (counts >= 1)
             method = last_method if number == rounds else "kernel"
             fitted, raw, score = predict_all(
                 features, z, items, learn, bridge, method=method, seed=seed + number, progress=progress
             )
-            scores.append(score)
             length = pull.length(raw, typical)
-            items = blend(matrix, users, length.apply(raw), has, tau, als, exposure=exposure).vectors
-            users = solve_users(matrix, items, als, exposure=exposure).factors
+            prior = length.apply(raw)
+            near = np.where((counts > 0)[:, None], items, prior)
+            posterior = blend(
+                matrix, users, prior, has, tau, als, exposure=exposure, start=near, with_share=number == rounds
+            )
+            items = posterior.vectors
+            users = solve_users(matrix, items, als, exposure=exposure, start=users).factors
             task.say(f"R² {score['r2']:.3f}")
             task.advance()
-    return Alternation(fitted, raw, users, items, length, scores)
+            yield Alternation(fitted, raw, users, items, posterior.behaviour_share, length, score)

@@ -16,6 +16,8 @@ class CalibrationSettings(Settings):
     method: Literal["longtail", "article", "als"] = "longtail"
     """``article``: one network, squared error on raw vectors, hard switch at a threshold. ``als``: behaviour alone."""
     bridge: BridgeSettings = BridgeSettings()
+    tune_als: bool = True
+    """Choose regularization and unobserved weight on validation, starting from the recipe's; ALS alone gets the same."""
     rounds: int = Field(default=2, ge=1, le=6)
     """Times the bridge is fitted and the items are solved with its predictions as prior."""
     min_interactions: int = Field(default=3, ge=1)

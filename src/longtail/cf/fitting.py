@@ -20,6 +20,9 @@ from longtail.core.vocabulary import Vocabulary
 #: One-sided solves are not repeated, so their conjugate gradients run on until this relative error.
 CONVERGED = 1e-6
 CONVERGED_STEPS = 64
+#: A sweep after one that was thrown away, which must not end above it.
+RECOVERED = 1e-4
+RECOVERY_STEPS = 16
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,10 @@ def fit_als(
         DataError: a matrix that is not sparse, negative weights, shapes that do not fit.
         NumericalError: NaN or infinite numbers; names the user or item, the cause and the remedy.
 
+    With momentum (Nesterov's, restarted where the loss would rise), users are solved against items taken further in the
+    direction of their last change: the same minimum in about half the sweeps or fewer. A sweep that raised the loss is
+    thrown away and repeated without, so losses never rise.
+
     A user without pairs gets a zero vector, an item without pairs its prior's part or zero.
     """
     rows = as_rows(matrix)
@@ -95,27 +102,47 @@ def fit_als(
     weight = by_user.weight
     losses: list[float] = []
     common: dict[str, Any] = {
-        "unobserved_weight": settings.background, "solver": settings.solver, "cg_steps": settings.cg_steps,
-        "tolerance": 0.0, "dual_below": DUAL_BELOW, "threads": threads,
+        "unobserved_weight": settings.background, "solver": settings.solver, "dual_below": DUAL_BELOW,
+        "threads": threads,
     }  # fmt: skip
+    last: Float32 | None = None  # the items of the last accepted sweep
+    streak = 0
+    steps, tolerance = settings.cg_steps, 0.0
     with progress.task("ALS", settings.iterations) as task:
-        for _ in range(settings.iterations):
+        while len(losses) < settings.iterations:
+            streak += 1
+            here = V.copy() if settings.momentum else V
+            if last is not None and streak > 1:
+                V += np.float32((streak - 1) / (streak + 1)) * (V - last)
             step = RotatedStep(
-                by_user.indptr, by_user.indices, by_user.quadratic, by_user.linear, V, U, d,
-                regularization=user_penalty, fixed_exposure=item_exposure, row_exposure=None, prior=None,
-                prior_precision=None, name_row=name(users, "user"), name_fixed=name(items, "item"), **common,
+                by_user.indptr, by_user.indices, by_user.quadratic, by_user.linear, V, U, d, cg_steps=steps,
+                tolerance=tolerance, regularization=user_penalty, fixed_exposure=item_exposure, row_exposure=None,
+                prior=None, prior_precision=None, name_row=name(users, "user"), name_fixed=name(items, "item"),
+                **common,
             )  # fmt: skip
+            turn = step.basis
             basis = basis @ step.basis
             prior = None if item_prior is None else (item_prior @ basis[:d, :d]).astype(np.float32)
             step = RotatedStep(
-                by_item.indptr, by_item.indices, by_item.quadratic, by_item.linear, U, V, d,
-                regularization=item_penalty, fixed_exposure=None, row_exposure=item_exposure, prior=prior,
-                prior_precision=precision, name_row=name(items, "item"), name_fixed=name(users, "user"), **common,
+                by_item.indptr, by_item.indices, by_item.quadratic, by_item.linear, U, V, d, cg_steps=steps,
+                tolerance=tolerance, regularization=item_penalty, fixed_exposure=None, row_exposure=item_exposure,
+                prior=prior, prior_precision=precision, name_row=name(items, "item"), name_fixed=name(users, "user"),
+                **common,
             )  # fmt: skip
             basis = basis @ step.basis
+            if settings.momentum:
+                with one_blas_thread():
+                    rotate(here, turn @ step.basis, threads)
             size = np.einsum("ij,ij->i", U, U)
-            losses.append(weight + step.value + float(user_penalty.astype(np.float64) @ size))
-            task.say(f"loss {losses[-1]:.6g}")
+            loss = weight + step.value + float(user_penalty.astype(np.float64) @ size)
+            if losses and loss > losses[-1] and streak > 1:
+                # The momentum overshot: back to the last items, and once without it, users solved to the end.
+                V, last, streak = here, None, 0
+                steps, tolerance = max(settings.cg_steps, RECOVERY_STEPS), RECOVERED
+                continue
+            last, steps, tolerance = here, settings.cg_steps, 0.0
+            losses.append(loss)
+            task.say(f"loss {loss:.6g}")
             task.advance()
             if len(losses) > 1 and losses[-2] - losses[-1] < settings.tolerance * losses[-2]:
                 break

@@ -28,6 +28,7 @@ class AlsSettings(Settings):
         objective: "rendle": Σ_S c (1 - u·v)² + α₀ Σ (u·v)²; "hu": observed pairs weigh c, all others 1, as `implicit`.
         solver: see `longtail.cf.solver.half_step`.
         cg_steps: conjugate-gradient steps for long rows in each half-step of training.
+        momentum: accelerate training; the objective and its minimum are the same without.
         tolerance: stop when an iteration lowers the loss by less than this share of it; 0 never stops early.
         seed: of the initial factors.
     """
@@ -40,7 +41,8 @@ class AlsSettings(Settings):
     iterations: int = Field(default=16, ge=1)
     objective: Objective = "rendle"
     solver: Literal["auto", "cg", "exact"] = "auto"
-    cg_steps: int = Field(default=3, ge=1)
+    cg_steps: int = Field(default=2, ge=1)
+    momentum: bool = True
     tolerance: float = Field(default=0.0, ge=0, lt=1)
     seed: int = Field(default=0, ge=0)
 
@@ -101,7 +103,7 @@ class Pairs:
 
 def as_rows(matrix: Any) -> Any:
     """The matrix as float32 CSR with sorted columns and no explicit zeros; shared with the input where it is so."""
-    if not isinstance(matrix, sp.spmatrix | sp.sparray) or len(matrix.shape) != 2:
+    if not sp.issparse(matrix) or len(getattr(matrix, "shape", ())) != 2:
         raise DataError(
             f"Interactions must be a scipy sparse matrix with users as rows; found {type(matrix).__name__}. "
             "Build one with scipy.sparse.csr_array((weights, (user_rows, item_rows)))."

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -22,7 +23,19 @@ messages = Console(stderr=True, highlight=False)
 
 def print_json(value: Any) -> None:
     """Write one JSON document to standard output, with ids as they are (no ASCII escapes)."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    sys.stdout.write(_json(value))
+
+
+def print_json_file(path: Path, value: Any) -> None:
+    """Write one JSON document to a file; ``-`` is standard output."""
+    if str(path) == "-":
+        print_json(value)
+    else:
+        path.write_text(_json(value), encoding="utf-8")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 class RichProgress:

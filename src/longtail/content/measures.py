@@ -60,10 +60,12 @@ def parse_measure(text: str) -> Measure | None:
         for measure in found:
             if measure.family in wanted:
                 return measure
+    if any(character.isdigit() for character in text):
+        return found[0] if found else None
     for match in _BARE.finditer(text):
-        if not found and (known := _unit(match["unit"])) is not None and known[0] in _UNITS:
+        if (known := _unit(match["unit"])) is not None and known[0] in _UNITS:
             return Measure(known[1] * (0.5 if match["half"] else 1.0), known[0])
-    return found[0] if found else None
+    return None
 
 
 def _read(match: re.Match[str]) -> Measure | None:

@@ -34,4 +34,4 @@ def pack(texts: Sequence[str]) -> Arrays:
 def unpack(arrays: Arrays) -> list[str]:
     """The texts again."""
     whole, ends = arrays["bytes"].tobytes(), arrays["ends"].tolist()
-    return [whole[start:end].decode("utf-8", "surrogatepass") for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    return [whole[start:end].decode("utf-8", "surrogatepass") for start, end in zip([0, *ends][:-1], ends, strict=True)]

@@ -59,12 +59,14 @@ def read_numbers(name: str, schema: FieldSchema, catalog: Catalog) -> Numbers:
         numbers = np.where(numbers > 0, numbers, np.nan)
     if schema.within is None:
         return Numbers(numbers, np.full(len(numbers), -1, np.int64), [])
-    if schema.within not in catalog.table.column_names:
+    names = {column.lower(): column for column in catalog.table.column_names}
+    within = schema.within if schema.within in names.values() else names.get(schema.within.lower())
+    if within is None:
         raise RecipeError(
             f"The field {name!r} is to be ranked within {schema.within!r}, which is no column of the catalog; they are "
             f"{', '.join(catalog.table.column_names)}. An expression can be given a name under [catalog.columns]."
         )
-    coded = catalog.table[schema.within].combine_chunks().cast(pa.large_string()).dictionary_encode()
+    coded = catalog.table[within].combine_chunks().cast(pa.large_string()).dictionary_encode()
     return Numbers(numbers, _codes(coded), coded.dictionary.to_pylist())
 
 

@@ -193,8 +193,8 @@ class SentenceModel:
             vectors = result.float().cpu().numpy().astype(np.float16)
             if not np.isfinite(vectors).all():
                 raise DataError(
-                    f"The text model in {self.folder} gives NaN or infinite vectors. Its files may be damaged: fetch it "
-                    "again or choose another."
+                    f"The text model in {self.folder} gives NaN or infinite vectors. Its files may be damaged: fetch "
+                    "it again or choose another."
                 )
             return positions, vectors
 

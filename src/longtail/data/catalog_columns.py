@@ -151,13 +151,15 @@ def typed_as(field: FieldSchema, bound: Bound, role: str) -> Typed:
 def source_columns(table: pa.Table) -> dict[str, str]:
     """The source's columns of a catalog's table with DuckDB's names of their types.
 
-    A table that lost the note is taken to have all its columns from the source.
+    A table that lost the note is taken to have all its columns but ``item_id`` from the source.
     """
     note = (table.schema.metadata or {}).get(SOURCE_KEY)
     if note is not None:
         return {str(name): str(type) for name, type in json.loads(note).items()}
     database = Database(on_disk=False, threads=1)
-    return database.describe(database.keep("table", table.slice(0, 0)))
+    columns = database.describe(database.keep("table", table.slice(0, 0)))
+    columns.pop("item_id", None)
+    return columns
 
 
 def _kept(name: str, type: str) -> str:

@@ -37,8 +37,9 @@ def columns_of_rows(schema: CatalogSchema, rows: Sequence[Mapping[str, Any]], li
     raw = database.keep("raw", incoming)
     with explained("The new items cannot be read"):
         casts = {key: _cast(quoted(key), found, columns.get(key)) for key, found in database.describe(raw).items()}
-        for key, cast in casts.items():
-            _check_cast(database, raw, key, cast, said.get(key, key), columns.get(key, ""))
+        _check_casts(
+            database, raw, {said[key]: (key, cast, columns[key]) for key, cast in casts.items() if key in said}
+        )
         typed = ", ".join(f"{cast} AS {quoted(key)}" for key, cast in casts.items())
         database.execute(f"CREATE TABLE typed AS SELECT {typed} FROM {raw}")
         id = "NULL::VARCHAR"
@@ -113,11 +114,14 @@ def _cast(sql: str, found: str, wanted: str | None) -> str:
     return f"TRY_CAST({sql} AS {wanted})"
 
 
-def _check_cast(database: Database, raw: str, key: str, cast: str, name: str, type: str) -> None:
-    column = quoted(key)
-    wrong = database.rows(
-        f"SELECT {column} FROM {raw} WHERE {column} IS NOT NULL AND CAST({column} AS VARCHAR) <> '' AND {cast} IS NULL "
-        "LIMIT 1"
-    )
-    if wrong:
-        raise DataError(f"{name!r} = {wrong[0][0]!r} cannot be read as {type}, the type of the catalog's column.")
+def _check_casts(database: Database, raw: str, casts: Mapping[str, tuple[str, str, str]]) -> None:
+    """Raise for the first value that is there but cannot be what its column is: column, cast and type by name."""
+    lost = [
+        f"any_value({quoted(key)}) FILTER (CAST({quoted(key)} AS VARCHAR) <> '' AND {cast} IS NULL)"
+        for key, cast, _ in casts.values()
+    ]
+    for (name, (_, _, type)), value in zip(
+        casts.items(), database.row(f"SELECT {', '.join(lost)} FROM {raw}"), strict=True
+    ):
+        if value is not None:
+            raise DataError(f"{name!r} = {value!r} cannot be read as {type}, the type of the catalog's column.")

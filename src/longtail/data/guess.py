@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import duckdb
-
 from longtail.core.errors import DataError
 from longtail.data.columns import text
-from longtail.data.database import literal, quoted
+from longtail.data.database import Database, literal, quoted
 from longtail.data.ids import Mismatch, explain_mismatch, share_found
 from longtail.data.profile import TIMESTAMP_FORMATS, ColumnProfile
 
@@ -72,7 +70,7 @@ class SharedIds:
 
 
 def guess_events(
-    connection: duckdb.DuckDBPyConnection,
+    database: Database,
     table: str,
     columns: Mapping[str, ColumnProfile],
     *,
@@ -83,7 +81,7 @@ def guess_events(
     """Guess what the columns of the events mean.
 
     Args:
-        connection: where the events are.
+        database: where the events are.
         table: the table or view with them, or with a sample.
         columns: its profile.
         item: the column with the item's id, where it is known already.
@@ -96,7 +94,7 @@ def guess_events(
     for known in (item, user, timestamp):
         if known is not None and known not in columns:
             raise DataError(f"The events have no column {known!r}. Found: {', '.join(columns)}.")
-    time, format, ambiguous = _time(connection, table, columns, timestamp)
+    time, format, ambiguous = _time(database, table, columns, timestamp)
     taken = {name for name in (item, user, time) if name is not None}
     item = item or _best_id(columns, taken, _ITEM, (*_USER, *_NEITHER))
     if item is None:
@@ -118,7 +116,7 @@ def guess_events(
 
 
 def guess_shared_ids(
-    connection: duckdb.DuckDBPyConnection,
+    database: Database,
     events: tuple[str, Mapping[str, ColumnProfile]],
     catalog: tuple[str, Mapping[str, ColumnProfile]],
     *,
@@ -128,7 +126,7 @@ def guess_shared_ids(
     """Find the pair of columns that hold the same item ids; None where no pair does.
 
     Args:
-        connection: where both tables are.
+        database: where both tables are.
         events: name and profile of the events' table.
         catalog: name and profile of the catalog's table.
         event_column: the events' column, where it is known already.
@@ -147,7 +145,7 @@ def guess_shared_ids(
     ]
     pairs = [(left, right, _pair_bonus(left, right)) for left in lefts for right in rights]
     for left, right, bonus in pairs:
-        share = share_found(connection, _ids(event_table, left), _ids(catalog_table, right))
+        share = share_found(database, _ids(event_table, left), _ids(catalog_table, right))
         # A handful of codes is found in any column of numbers; ids are many.
         if share < 0.05 or left.distinct < 0.01 * right.distinct:
             continue
@@ -158,7 +156,7 @@ def guess_shared_ids(
     # Users and items are often numbered alike (u12, i12), so users are not taken for items however they are written.
     unlike = [pair for pair in pairs if not _named(pair[0], _USER)] if event_column is None else pairs
     for left, right, _ in sorted(unlike, key=lambda pair: -pair[2])[:6]:
-        found = explain_mismatch(connection, _ids(event_table, left), _ids(catalog_table, right))
+        found = explain_mismatch(database, _ids(event_table, left), _ids(catalog_table, right))
         if found is not None and found.share >= 0.5:
             return SharedIds(left.name, right.name, found.share, found)
     return best[1] if best else None
@@ -225,7 +223,7 @@ def _best_id(
 
 
 def _time(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, ColumnProfile], known: str | None
+    database: Database, table: str, columns: Mapping[str, ColumnProfile], known: str | None
 ) -> tuple[str | None, str | None, bool]:
     """The timestamp's column, its format (None for ISO 8601), and whether days and months may be exchanged."""
     found: list[tuple[float, str, str | None, bool]] = []
@@ -242,9 +240,9 @@ def _time(
             elif column.low > 5e11 and column.high < 5e12 and (named or known):
                 found.append((certain + 1, column.name, "epoch_ms", False))
             elif named or known:
-                found += [(certain + 1, column.name, f, also) for f, also in _formats(connection, table, column)]
+                found += [(certain + 1, column.name, f, also) for f, also in _formats(database, table, column)]
         elif named or known or 8 <= column.mean_length <= 19:
-            found += [(certain + 1, column.name, f, also) for f, also in _formats(connection, table, column)]
+            found += [(certain + 1, column.name, f, also) for f, also in _formats(database, table, column)]
     if not found:
         if known is not None:
             raise DataError(
@@ -258,15 +256,14 @@ def _time(
     return name, format, ambiguous
 
 
-def _formats(connection: duckdb.DuckDBPyConnection, table: str, column: ColumnProfile) -> list[tuple[str, bool]]:
+def _formats(database: Database, table: str, column: ColumnProfile) -> list[tuple[str, bool]]:
     """The format that reads at least 95% of a column, and whether another reads as much; empty where none does."""
     value = f"trim(cast({quoted(column.name)} as varchar))"
     shares = ", ".join(
         f"avg(case when try_strptime({value}, {literal(format)}) is not null then 1.0 else 0.0 end)"
         for format in TIMESTAMP_FORMATS
     )
-    read = connection.execute(f"select {shares} from {quoted(table)} where {value} <> ''").fetchone()
-    assert read is not None  # an aggregate always has a row
+    read = database.row(f"select {shares} from {quoted(table)} where {value} <> ''")
     best = max(read)
     if best is None or best < 0.95:
         return []

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import duckdb
-
 from longtail.core.errors import DataError
-from longtail.data.database import literal, quoted
+from longtail.data.database import Database, literal, quoted
 from longtail.data.profile import SEPARATORS, ColumnProfile
 from longtail.data.schema import FieldKind
 
@@ -62,7 +60,7 @@ class CatalogGuess:
 
 
 def guess_catalog(
-    connection: duckdb.DuckDBPyConnection,
+    database: Database,
     table: str,
     columns: Mapping[str, ColumnProfile],
     item_id: str,
@@ -70,7 +68,7 @@ def guess_catalog(
     """Guess what the columns of a catalog say.
 
     Args:
-        connection: where the catalog is.
+        database: where the catalog is.
         table: the table or view with it.
         columns: its profile.
         item_id: the column with the item's id, from `guess_shared_ids` or `guess_item_id`.
@@ -80,12 +78,12 @@ def guess_catalog(
     for column in columns.values():
         if column.name == item_id:
             continue
-        guess = _field(connection, table, column)
+        guess = _field(database, table, column)
         if isinstance(guess, FieldGuess):
             fields[column.name] = guess
         else:
             unused[column.name] = guess
-    for name, reason in _twins(connection, table, columns, fields).items():
+    for name, reason in _twins(database, table, columns, fields).items():
         del fields[name]
         unused[name] = reason
     text, title = _text([columns[name] for name in fields], fields)
@@ -120,7 +118,7 @@ def guess_item_id(columns: Mapping[str, ColumnProfile]) -> str:
     ).name
 
 
-def _field(connection: duckdb.DuckDBPyConnection, table: str, column: ColumnProfile) -> FieldGuess | str:
+def _field(database: Database, table: str, column: ColumnProfile) -> FieldGuess | str:
     """What one column says, or why it says nothing."""
 
     def guess(kind: FieldKind, why: str, separator: str | None = None) -> FieldGuess:
@@ -149,7 +147,7 @@ def _field(connection: duckdb.DuckDBPyConnection, table: str, column: ColumnProf
     if column.top[0][0].startswith(("http://", "https://", "www.")):
         return "links"
     if column.mean_words < 8 or _listed(column):
-        separator = _separator(connection, table, column)
+        separator = _separator(database, table, column)
         if separator is not None:
             return guess("tags", f"several values separated by {separator!r}, e.g. {_examples(column, 1)}", separator)
     prose = any(word in column.tokens for word in _PROSE)
@@ -181,12 +179,12 @@ def _listed(column: ColumnProfile) -> bool:
     return max(column.separated[:-1], default=0.0) >= 0.3
 
 
-def _separator(connection: duckdb.DuckDBPyConnection, table: str, column: ColumnProfile) -> str | None:
+def _separator(database: Database, table: str, column: ColumnProfile) -> str | None:
     """What separates several values in one text: short parts of which many occur again."""
     for separator, share in zip(SEPARATORS, column.separated, strict=True):
         if share < 0.3:
             continue
-        row = connection.execute(
+        row = database.row(
             f"""
             with parts as (
                 select trim(unnest(string_split(cast({quoted(column.name)} as varchar), {literal(separator)}))) as part
@@ -195,8 +193,7 @@ def _separator(connection: duckdb.DuckDBPyConnection, table: str, column: Column
             select count(*), count(distinct part), avg(length(part)), avg(length(part) - length(replace(part, ' ', '')))
             from parts where part <> ''
             """
-        ).fetchone()
-        assert row is not None  # an aggregate always has a row
+        )
         parts, distinct, length, spaces = row
         if parts and distinct <= 0.5 * parts and length <= 25 and spaces <= 2:
             return separator
@@ -204,7 +201,7 @@ def _separator(connection: duckdb.DuckDBPyConnection, table: str, column: Column
 
 
 def _twins(
-    connection: duckdb.DuckDBPyConnection,
+    database: Database,
     table: str,
     columns: Mapping[str, ColumnProfile],
     fields: Mapping[str, FieldGuess],
@@ -223,11 +220,11 @@ def _twins(
         for other in categories[position + 1 :]:
             if one.distinct != other.distinct or one.present != other.present or {one.name, other.name} & set(found):
                 continue
-            row = connection.execute(
+            row = database.row(
                 f"select count(*) from (select distinct {quoted(one.name)}, {quoted(other.name)} from {quoted(table)} "
                 f"where {quoted(one.name)} is not null and {quoted(other.name)} is not null)"
-            ).fetchone()
-            if row is not None and row[0] == one.distinct:
+            )
+            if row[0] == one.distinct:
                 kept, dropped = (other, one) if _coded(one) and not _coded(other) else (one, other)
                 found[dropped.name] = f"says the same as {kept.name}"
     return found

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import duckdb
-
 from longtail.data.columns import text
-from longtail.data.database import literal, quoted
+from longtail.data.database import Database, literal, quoted
 
 #: Text that is a number with a unit behind it: ``40 LB``, ``2.5 OZ``, ``(100) 1 CT``, ``6x330 ml``.
 MEASURE = (
@@ -108,18 +106,18 @@ class ColumnProfile:
         return self.numeric > 0.95 and self.integer < 0.95
 
 
-def profile(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, ColumnProfile]:
+def profile(database: Database, table: str) -> dict[str, ColumnProfile]:
     """Look at every column of a table or view, in the table's order.
 
     Args:
-        connection: where the table is.
+        database: where the table is.
         table: its name; read once a column, so let it be a sample where the source is large.
     """
-    described = connection.execute(f"describe {quoted(table)}").fetchall()
-    return {name: _column(connection, table, name, type) for name, type, *_ in described}
+    described = database.rows(f"describe {quoted(table)}")
+    return {name: _column(database, table, name, type) for name, type, *_ in described}
 
 
-def _column(connection: duckdb.DuckDBPyConnection, table: str, name: str, type: str) -> ColumnProfile:
+def _column(database: Database, table: str, name: str, type: str) -> ColumnProfile:
     shares = [
         "try_cast(v as double) is not null",
         r"regexp_full_match(v, '\s*[+-]?\d+\s*')",
@@ -132,7 +130,7 @@ def _column(connection: duckdb.DuckDBPyConnection, table: str, name: str, type: 
         *(f"contains(v, {literal(separator)})" for separator in SEPARATORS),
     ]
     values = f"(select {text(quoted(name), type)} as v from {quoted(table)})"
-    measured = connection.execute(
+    measured = database.row(
         f"""
         with present as (select v from {values} where trim(v) <> '')
         select (select count(*) from {values}), count(*), count(distinct v), avg(length(v)),
@@ -142,13 +140,10 @@ def _column(connection: duckdb.DuckDBPyConnection, table: str, name: str, type: 
             {", ".join(f"avg(case when {share} then 1.0 else 0.0 end)" for share in shares)}
         from present
         """
-    ).fetchone()
-    assert measured is not None  # an aggregate always has a row
+    )
     rows, present, distinct, length, words, low, high, *found = measured
     numeric, integer, zero, time, measure, image, truth, *separated = (share or 0.0 for share in found)
-    top = connection.execute(
-        f"select v, count(*) from {values} where trim(v) <> '' group by v order by 2 desc, 1 limit 30"
-    ).fetchall()
+    top = database.rows(f"select v, count(*) from {values} where trim(v) <> '' group by v order by 2 desc, 1 limit 30")
     return ColumnProfile(
         name=name,
         type=type,

@@ -137,10 +137,10 @@ def _field(field: FieldCoverage) -> Iterator[Finding]:
         )
     if field.present == 0:
         yield Finding.warning(f"{path}: no item has it. Is it the right column?")
-    elif field.distinct == 1 and field.kind not in ("tags", "boolean"):
-        yield Finding.warning(f"{path}: all items have the same, {field.examples[0]!r}. It tells nothing.")
     elif field.share < 0.5 and field.kind == "text":
         yield Finding.warning(f"{path}: only {field.share:.0%} of the items have text.")
+    elif field.distinct == 1 and field.present > 1 and field.kind not in ("tags", "boolean"):
+        yield Finding.warning(f"{path}: all items that have it have the same, {field.examples[0]!r}. It tells nothing.")
     if field.files_missing:
         yield Finding.warning(
             f"{path}: {field.files_missing:.0%} of the pictures are not there. Names are relative to the data folder."

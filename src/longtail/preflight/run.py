@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from longtail.core.errors import LongtailError
+from longtail.content.registry import plan
+from longtail.content.sentence_model import find_model
+from longtail.core.errors import LongtailError, MissingExtraError
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog, read_catalog
 from longtail.data.checks import FieldCoverage, Size, check_join, cover, estimate, weigh
@@ -53,6 +57,7 @@ def preflight(
             items = read_catalog(recipe.catalog, base=recipe.data_folder, table=catalog, progress=progress)
         except LongtailError as error:
             failures.append(Finding.stop(str(error)))
+    failures += _unreadable(recipe)
     if read is not None and len(read):
         try:
             with progress.task("Adding up interactions"):
@@ -79,6 +84,23 @@ def preflight(
     )
     found = sorted([*failures, *find(recipe, report)], key=lambda finding: not finding.stops)
     return Preflight(**{**vars(report), "findings": tuple(found)})
+
+
+def _unreadable(recipe: Recipe) -> Iterator[Finding]:
+    """Fields that no encoder here can read, and models that are not there; nothing is loaded."""
+    try:
+        planned = plan(recipe.catalog)
+    except LongtailError as error:
+        yield Finding.stop(str(error))
+        return
+    models = {field.model for encoder, fields in planned.values() if encoder == "text" for field in fields.values()}
+    for model in sorted(models, key=str):
+        try:
+            if importlib.util.find_spec("torch") is None:
+                raise MissingExtraError("Reading text", "text", "torch")
+            find_model(model, allow_network=False)
+        except LongtailError as error:
+            yield Finding.stop(str(error))
 
 
 def _summary(events: Events, interactions: Interactions) -> EventsSummary:

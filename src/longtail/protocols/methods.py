@@ -36,6 +36,10 @@ class Method(Protocol):
 class ForeignMethod(Protocol):
     """A method from outside, known by ids until the rows of a training run are known."""
 
+    @property
+    def name(self) -> str:
+        """What results call it."""
+
     def bind(self, users: Vocabulary, items: Vocabulary) -> Method:
         """The method over these rows."""
 
@@ -102,12 +106,14 @@ class TrainedParts:
         interactions: everything behaviour was learned from. Its items are the catalog's, in the catalog's order, and
             after them ids that occur in events alone.
         model: longtail's item model over the same rows.
-        content: ``(n_items, d)`` unit rows for content kNN, zero where an item has no content; None: the model's own.
+        content: ``(n_items, d)`` unit rows for content kNN, zero where an item has no content; None: the model's, which
+            are reduced and of which there are none where it found content to say nothing.
         article: the article's plain method over the same rows; None: not measured.
         provenance: what each stage learned from.
         weights: how events became weights; new users' events are weighed alike.
         als: the settings of the factorization; new users are folded in with them.
-        exposure: ``(n_items,) float32`` exposure of the items in it; None: 1 where an item has interactions.
+        exposure: ``(n_items,) float32`` that longtail's users were solved with; None: 1 where an item has interactions.
+            ALS alone knows no exposure.
     """
 
     interactions: Interactions
@@ -159,14 +165,13 @@ def standard_methods(parts: TrainedParts, history: sparse.csr_array | None = Non
     content = model.content if parts.content is None else parts.content
     if content.shape[1] and content.any():
         methods.append(Scored("content kNN", ContentNeighbours.from_matrix(taken, content)))
-    als_users = _users(parts, model.als_user_factors, model.als_item_factors, history)
+    als_users = _als_users(parts, history)
     methods.append(Factors("ALS", als_users, model.als_item_factors))
     if parts.article is not None:
         # The article's users are those of ALS: its items are put into the space of ALS, not the other way round.
-        article = _users(parts, parts.article.user_factors, parts.article.als_item_factors, history)
+        article = parts.article.user_factors if history is None else als_users
         methods.append(fused("article", parts.article, article, taken, parts.interactions.n_interactions))
-    users = _users(parts, model.user_factors, model.item_vectors, history)
-    methods.append(fused("longtail", model, users, taken, parts.interactions.n_interactions))
+    methods.append(fused("longtail", model, _users(parts, history), taken, parts.interactions.n_interactions))
     return methods
 
 
@@ -184,9 +189,19 @@ def fused(
     )
 
 
-def _users(parts: TrainedParts, known: Float32, item_vectors: Float32, history: sparse.csr_array | None) -> Float32:
-    """The factors of known users, or of new ones by the very half-step of training."""
+def _als_users(parts: TrainedParts, history: sparse.csr_array | None) -> Float32:
+    """The users of ALS alone, known ones or new ones folded in by the half-step it was trained with."""
     if history is None:
-        return known
+        return parts.model.als_user_factors
+    return solve_users(history, parts.model.als_item_factors, parts.als).factors
+
+
+def _users(parts: TrainedParts, history: sparse.csr_array | None) -> Float32:
+    """The users of longtail likewise, whose items count as far as they could be seen."""
+    model = parts.model
+    if history is None:
+        return model.user_factors
+    if model.item_vectors is model.als_item_factors:  # content said nothing: longtail is ALS
+        return _als_users(parts, history)
     exposure = default_exposure(parts.interactions.matrix) if parts.exposure is None else parts.exposure
-    return solve_users(history, item_vectors, parts.als, exposure=exposure).factors
+    return solve_users(history, model.item_vectors, parts.als, exposure=exposure).factors

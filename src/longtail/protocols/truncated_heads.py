@@ -28,7 +28,7 @@ def truncated_heads(
     options: Options | None = None,
     progress: Progress = SILENT,
 ) -> ProtocolResult:
-    """Cut the histories of popular items to 0, 1, 3, ... users, train at each level, and rank for a fifth of the takers.
+    """Cut the histories of popular items to 0, 1, 3, ... users, train at each level, and test on a fifth of the users.
 
     The items are those with enough users for the highest level beside the tested fifth; where fewer than ten have that
     many, the highest level is left out, and so on. Where the lines of ``ALS`` and ``bridge`` cross, :func:`threshold`

@@ -58,7 +58,8 @@ def gram(matrix: np.ndarray[Any, Any], weights: np.ndarray[Any, Any] | None, thr
 
     def of_block(block: slice) -> Any:
         rows = matrix[block] if roots is None else matrix[block] * roots[block, None]
-        return rows.T @ rows  # numpy calls syrk for this
+        with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for what is not finite, and names it
+            return rows.T @ rows  # numpy calls syrk for this
 
     total = np.zeros((matrix.shape[1], matrix.shape[1]))
     for part in _ordered(of_block, slices(len(matrix)), threads):
@@ -77,7 +78,8 @@ def rotate(matrix: np.ndarray[Any, Any], basis: np.ndarray[Any, Any], threads: i
     """``matrix[:] = matrix @ basis`` in place, block by block."""
 
     def of_block(block: slice) -> None:
-        matrix[block] = matrix[block] @ basis
+        with np.errstate(invalid="ignore", over="ignore"):
+            matrix[block] = matrix[block] @ basis
 
     spread(of_block, slices(len(matrix)), threads)
 

@@ -18,6 +18,9 @@ import numpy as np
 from longtail.cf.solver.compile import compiled
 from longtail.cf.solver.vector import LANES, load, multiply_add, prefetch, spread, store, sums, total, zeros
 
+#: The most that one pair may outweigh the penalty, ``D v'diag(a)^-1 v``, for the dual to be accurate in float32.
+LEVERAGE = 1000.0
+
 
 @compiled
 def _stream(
@@ -177,7 +180,8 @@ def _dual(
     """The exact minimum through the ``n x n`` dual (Woodbury), all ``D_j >= 0``; writes ``x`` and returns ``q(x)``.
 
     With ``w_j = sqrt(D_j) v_j / sqrt(a)``, ``y = (Σ b_j v_j + h) / sqrt(a)``:
-    ``x = (y - W'(I + WW')^-1 Wy) / sqrt(a)``. NaN where the matrix cannot be factorised.
+    ``x = (y - W'(I + WW')^-1 Wy) / sqrt(a)``. NaN where a pair
+    outweighs the penalty so much that this difference would lose its digits.
     """
     n = end - begin
     for k in range(d):
@@ -203,6 +207,8 @@ def _dual(
                 s3 = multiply_add(load(rows, (j + 3) * d + k), left, s3)
             matrix[i, j], matrix[i, j + 1], matrix[i, j + 2], matrix[i, j + 3] = sums(s0, s1, s2, s3)
         matrix[i, i] += x.dtype.type(1)
+        if not matrix[i, i] < LEVERAGE:
+            return np.nan
         s = zeros(x)
         for k in range(0, d, LANES):
             s = multiply_add(load(rows, i * d + k), load(x, k), s)
@@ -310,19 +316,25 @@ def solve_rows(
                 diagonal[k] = unobserved[r] * spectrum[k] + ridge[r]
                 solution[k] = h[k] / diagonal[k] if h[k] != zero else zero
                 value[r] -= np.float64(solution[k]) * h[k]
-        elif end - begin <= dual_below and lowest >= zero:
+            continue
+        few = end - begin <= dual_below and lowest >= zero
+        if few:
             for k in range(d):
                 inverse[k] = one / np.sqrt(diagonal[k])
             value[r] = _dual(
                 begin, end, indices, quadratic, linear, fixed, d, diagonal, inverse, h, solution, scaled, small,
                 multiplier,
             )  # fmt: skip
-        else:
+        if not few or not np.isfinite(value[r]):
+            if few:  # nearly no penalty: gradients are safer, and end after as many steps as there are pairs
+                for k in range(d):
+                    solution[k] = zero
             # The row's own pairs, taken for a fair sample of the fixed side, sharpen the preconditioner.
             mass = max(mass, zero)
             for k in range(d):
                 inverse[k] = one / (diagonal[k] + mass * mean_square[k])
             value[r] = _conjugate_gradients(
-                begin, end, indices, quadratic, linear, fixed, d, diagonal, inverse, h, solution, steps, tolerance,
+                begin, end, indices, quadratic, linear, fixed, d, diagonal, inverse, h, solution,
+                steps + (end - begin if few else 0), tolerance,
                 residual, direction, image,
             )  # fmt: skip

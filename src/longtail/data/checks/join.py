@@ -66,7 +66,7 @@ def check_join(events: Events, catalog: Catalog) -> Join:
         silent_examples = database.rows(f"SELECT id {silent} ORDER BY id LIMIT 5")
         mismatch = None
         if items and len(catalog) and unknown_items > (1 - _SUSPICIOUS) * items:
-            mismatch = explain_mismatch(database.connection, f"SELECT id FROM {counts}", f"SELECT id FROM {ids}")
+            mismatch = explain_mismatch(database, f"SELECT id FROM {counts}", f"SELECT id FROM {ids}")
     finally:
         database.execute(f"DROP TABLE {counts}")
         database.execute(f"DROP TABLE {ids}")

@@ -36,3 +36,8 @@ def transactions() -> Path:
 def products() -> Path:
     """92,331 products: ``product_id, department, brand, product_category, product_type, package_size, ...``."""
     return folder() / "products.parquet"
+
+
+def recipe() -> Path:
+    """The recipe that reads them, a TOML file that comes with longtail."""
+    return Path(__file__).with_name("complete-journey.toml")

@@ -1,0 +1,175 @@
+"""Every choice, made on validation, with its curve: what a later fit on all data needs to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from longtail.blend import default_exposure
+from longtail.calibrate.als_search import choose_als
+from longtail.calibrate.alternation import Alternation, Pull, alternate, predict_all, typical_length
+from longtail.calibrate.fusion import choose_fusion, choose_gate
+from longtail.calibrate.guard import pick
+from longtail.calibrate.lengths import choose_exponent, choose_pull
+from longtail.calibrate.scoring import Judge, Quality
+from longtail.calibrate.settings import CalibrationSettings
+from longtail.calibrate.weights import choose_field_weights
+from longtail.cf.als import AlsSettings, fit_als
+from longtail.content.combine import combine, reduce
+from longtail.core.arrays import Float32
+from longtail.core.features import Features
+from longtail.core.progress import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was chosen, free of the units of the data it was chosen on.
+
+    Attributes:
+        als: settings of ALS, the baseline's as well.
+        rounds: of the alternation; 0: content says nothing, or there is none, and ALS stands alone.
+        field_weights: per field; empty: all equal.
+        pull: precision and length of the prior.
+        fusion_weight: w, in multiples of ``calibrate.fusion.fusion_unit``; fusion_half_at: kappa.
+        similar_weight, similar_half_at: the gate of similar items.
+        report: plain JSON: curves, qualities and notes.
+    """
+
+    als: AlsSettings
+    rounds: int = 2
+    field_weights: dict[str, float] = field(default_factory=dict)
+    pull: Pull = Pull()
+    fusion_weight: float = 0.0
+    fusion_half_at: float = 5.0
+    similar_weight: float = 0.4
+    similar_half_at: float = 20.0
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+def choose(
+    train: Any,
+    validation: Any,
+    features: Features,
+    als: AlsSettings,
+    settings: CalibrationSettings,
+    *,
+    exposure: Float32 | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> Choices:
+    """Make every choice that the settings leave open.
+
+    Bridges are kernels here, which are quick and close to the final one; the learners are compared in the fit itself, on
+    items they have not seen.
+
+    Args:
+        train: ``(n_users, n_items)`` CSR of what came before.
+        validation: the same shape: later pairs, or pairs held out, among them pairs of items that ``train`` does not
+            have. Where it holds next to nothing the defaults stand, and the report says so.
+        features: of the same items in the same order.
+        als: where the search for ALS's settings begins.
+        settings: what may be chosen from.
+        exposure: ``(n_items,)`` in ``train``; None: 1 with events, 0 without.
+        seed: the same seed gives the same choices.
+        progress: told of each choice.
+    """
+    judge = Judge(
+        train, validation, k=settings.k, tail_below=settings.tail_below, max_users=settings.validation_users, seed=seed
+    )
+    if not judge.usable:
+        note = "Validation holds next to nothing to choose by: every choice is a default."
+        progress.note(note)
+        return _defaults(Choices(als=als, rounds=settings.rounds), settings, note)
+    report: dict[str, Any] = {"users": len(judge.users), "pairs": {k: int(v.nnz) for k, v in judge.relevant.items()}}
+    if settings.tune_als:
+        als, report["als"] = choose_als(judge, train, als, seed=seed, progress=progress)
+    fitted = fit_als(train, als, seed=seed, progress=progress)
+    users, items = fitted.user_factors, fitted.item_factors
+    alone = judge.measure(users[judge.users], items)
+    report["als_alone"] = alone.to_dict()
+    choices = Choices(als=als, rounds=0, report=report)
+    if settings.method != "longtail":
+        return choices
+    counts = np.bincount(train.indices, minlength=train.shape[1])
+    taught = np.flatnonzero(features.present.any(axis=1) & (counts >= settings.min_interactions))
+    if len(taught) < 10:
+        taught = np.flatnonzero(features.present.any(axis=1) & (counts > 0))
+    if len(taught) < 10:
+        return _alone(choices, f"Only {len(taught)} items have both content and events: nothing to learn from.", progress)
+    weights = settings.field_weights
+    if weights is None:
+        weights, report["field_weights"] = choose_field_weights(features, items, taught, seed=seed)
+        progress.note("field weights " + ", ".join(f"{name} {weight:g}" for name, weight in weights.items()))
+    choices = replace(choices, field_weights=weights)
+    z = combine(features, weights)
+    has = z.any(axis=1)
+    learn = np.zeros(len(counts), dtype=np.bool_)
+    learn[taught] = True
+    _, raw, score = predict_all(
+        features, z, items, learn & has, settings.bridge, method="kernel", seed=seed + 1, progress=progress
+    )
+    report["first_bridge"] = score
+    if score["r2"] < MINIMAL_SIGNAL:
+        return _alone(choices, f"Content says nothing about behaviour (R² {score['r2']:.3f} on unseen items).", progress)
+    reduction = reduce(z, 128, taught)
+    content = reduction.apply(z)
+    neighbours = judge.measure(judge.profiles(content), content)
+    report["content_alone"] = neighbours.to_dict()
+    # Gains count from the better of what there was: ALS for known items, content for new ones.
+    base = Quality(alone.overall, neighbours.cold, alone.tail, neighbours.mixed)
+    floor = alone.overall * (1.0 - settings.tolerance)
+    exposure = default_exposure(train) if exposure is None else exposure
+    typical = typical_length(items, counts, settings.min_interactions, settings.tail_below)
+    exponent, report["length_exponent"] = choose_exponent(judge, users[judge.users], raw, settings.length_exponents)
+    pull, report["pull"] = choose_pull(
+        judge, train, users, raw, has, typical, als, base, exponent=exponent, scales=settings.length_scales,
+        precisions=settings.precisions, floor=floor, exposure=exposure, start=items,
+    )  # fmt: skip
+    progress.note(f"prior: precision {pull.precision:g} λ(0), length {pull.scale:g}, exponent {pull.exponent:g}")
+    states: list[Alternation] = []
+    qualities: list[Quality] = []
+    for state in alternate(
+        train, users, items, features, z, pull, als, settings.bridge, rounds=settings.rounds, last_method="kernel",
+        min_interactions=settings.min_interactions, tail_below=settings.tail_below, exposure=exposure, seed=seed,
+        progress=progress,
+    ):  # fmt: skip
+        states.append(state)
+        qualities.append(judge.measure(state.user_factors[judge.users], state.item_vectors))
+    report["rounds"] = [quality.to_dict() for quality in qualities]
+    best = pick(qualities, base, floor=floor)
+    if qualities[best].overall < floor:
+        pull = replace(pull, precision=0.0)
+        report["guard"] = "The prior cost overall quality: items with events keep to behaviour alone."
+        progress.note(report["guard"])
+    choices = replace(choices, rounds=best + 1, pull=pull)
+    state, now = states[best], qualities[best]
+    floor = max(floor, now.overall * (1.0 - settings.tolerance))
+    weight, half_at, report["fusion"] = choose_fusion(
+        judge, state.user_factors[judge.users], state.item_vectors, content, counts, base,
+        weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor, seed=seed,
+    )  # fmt: skip
+    gate, gate_at, report["similar"] = choose_gate(
+        judge, validation, state.item_vectors, content, counts, tail_below=settings.tail_below,
+        gates=settings.similar_gates, seed=seed,
+    )  # fmt: skip
+    progress.note(f"content beside the vectors: {weight:g} for users, {gate:g} for similar items")
+    return replace(
+        choices, fusion_weight=weight, fusion_half_at=half_at, similar_weight=gate, similar_half_at=gate_at
+    )
+
+
+#: Explained share of the variance of directions, on unseen items, below which content is taken to say nothing.
+MINIMAL_SIGNAL = 0.005
+
+
+def _alone(choices: Choices, why: str, progress: Progress) -> Choices:
+    note = f"{why} Items with events get plain ALS; new items a fallback that says it is one."
+    progress.note(note)
+    return replace(choices, rounds=0, report={**choices.report, "note": note})
+
+
+def _defaults(choices: Choices, settings: CalibrationSettings, note: str) -> Choices:
+    rounds = settings.rounds if settings.method == "longtail" else 0
+    return replace(choices, rounds=rounds, field_weights=settings.field_weights or {}, report={"note": note})

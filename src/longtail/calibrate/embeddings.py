@@ -1,0 +1,235 @@
+"""From interactions and features to every item's vector: the choices applied."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from longtail.bridge.article import fit_article
+from longtail.bridge.training import Bridge
+from longtail.calibrate.alternation import Alternation, alternate
+from longtail.calibrate.choices import MINIMAL_SIGNAL, Choices, choose
+from longtail.calibrate.fusion import fusion_unit
+from longtail.calibrate.holdout import hold_out
+from longtail.calibrate.model import Fusion, ItemModel, Length
+from longtail.calibrate.settings import CalibrationSettings
+from longtail.cf.als import AlsFit, AlsSettings, fit_als
+from longtail.cf.content_knn import profiles
+from longtail.content.combine import combine, reduce
+from longtail.core.arrays import Float32
+from longtail.core.errors import DataError
+from longtail.core.features import Features, Field
+from longtail.core.progress import SILENT, Progress
+from longtail.core.vocabulary import Vocabulary
+
+
+class Behaviour(Protocol):
+    """What is needed of ``longtail.data.interactions.Interactions``."""
+
+    @property
+    def items(self) -> Vocabulary:
+        """Ids of the columns."""
+
+    @property
+    def matrix(self) -> Any:
+        """``(n_users, n_items) float32`` CSR."""
+
+
+def fit_embeddings(
+    interactions: Behaviour,
+    features: Features | None,
+    als: AlsSettings,
+    settings: CalibrationSettings,
+    *,
+    validation: Behaviour | None = None,
+    exposure: Float32 | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> ItemModel:
+    """Choose on validation, then fit on ``interactions``.
+
+    Args:
+        interactions: what the model may see. features: of catalog items; items it does not have count as without
+            content. None: no content at all.
+        als, settings: see there.
+        validation: pairs of a later period over the same users and items; they are chosen by and not learned from. None:
+            a tenth of the pairs and some items are held out of ``interactions`` for the choices, and the fit sees all.
+        exposure: ``(n_items,)`` in [0, 1]; None: 1 with events, 0 without.
+        seed: the same seed gives the same model.
+        progress: told of stages and choices.
+
+    Raises:
+        DataError: there are no interactions, or the validation has other users or items.
+    """
+    matrix = interactions.matrix
+    aligned = align(features, interactions.items)
+    if validation is not None:
+        if validation.matrix.shape != matrix.shape:
+            raise DataError(
+                f"Validation is {validation.matrix.shape}, the interactions are {matrix.shape}; aggregate both over the "
+                "same users and items."
+            )
+        choices = choose(
+            matrix, validation.matrix, aligned, als, settings, exposure=exposure, seed=seed, progress=progress
+        )
+    else:
+        train, held = hold_out(matrix, seed=seed)
+        choices = choose(train, held, aligned, als, settings, seed=seed, progress=progress)
+    return fit(matrix, aligned, choices, settings, exposure=exposure, seed=seed, progress=progress)
+
+
+def align(features: Features | None, items: Vocabulary) -> Features:
+    """Features with the rows of another vocabulary; items they do not have lack every field."""
+    if features is None:
+        return Features(items, ())
+    if features.items == items:
+        return features
+    rows = features.items.rows(items)
+    known = rows >= 0
+    fields = []
+    for old in features:
+        matrix = np.zeros((len(items), old.matrix.shape[1]), dtype=np.float32)
+        present = np.zeros(len(items), dtype=np.bool_)
+        matrix[known], present[known] = old.matrix[rows[known]], old.present[rows[known]]
+        fields.append(Field(old.name, matrix, present))
+    return Features(items, tuple(fields))
+
+
+def fit(
+    matrix: Any,
+    features: Features,
+    choices: Choices,
+    settings: CalibrationSettings,
+    *,
+    exposure: Float32 | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> ItemModel:
+    """Fit with choices made before, usually on an earlier or smaller part of the same shop.
+
+    Args:
+        matrix: ``(n_users, n_items)`` CSR of everything the model may see.
+        features: of the same items in the same order, see :func:`align`.
+        choices: from :func:`longtail.calibrate.choices.choose`.
+        settings, exposure, seed, progress: see :func:`fit_embeddings`.
+
+    Raises:
+        DataError: there are no interactions, or features of other items.
+    """
+    if not matrix.nnz:
+        raise DataError("There are no interactions to learn from. Check the events with `longtail check`.")
+    if len(features.items) != matrix.shape[1]:
+        raise DataError(f"There are features of {len(features.items):,} items and {matrix.shape[1]:,} in the matrix.")
+    alone = fit_als(matrix, choices.als, item_exposure=None, seed=seed, progress=progress)
+    if settings.method == "article":
+        return _article(matrix, features, alone, choices, settings, seed)
+    model = _behaviour_only(alone, matrix, choices)
+    if not choices.rounds or settings.method == "als":
+        return model
+    counts = model_counts(matrix)
+    z = combine(features, choices.field_weights)
+    has = z.any(axis=1)
+    if int((has & (counts > 0)).sum()) < 10:
+        note = "Fewer than ten items have both content and events: plain ALS, and a fallback for new items."
+        progress.note(note)
+        return replace(model, choices={**model.choices, "note": note})
+    state: Alternation | None = None
+    for state in alternate(  # noqa: B007 the last round is what is kept
+        matrix, alone.user_factors, alone.item_factors, features, z, choices.pull, choices.als, settings.bridge,
+        rounds=choices.rounds, min_interactions=settings.min_interactions, tail_below=settings.tail_below,
+        exposure=exposure, seed=seed, progress=progress,
+    ):  # fmt: skip
+        pass
+    assert state is not None and state.behaviour_share is not None
+    if state.scores["r2"] < MINIMAL_SIGNAL:
+        note = f"Content says nothing about behaviour (R² {state.scores['r2']:.3f} on unseen items): plain ALS."
+        progress.note(note)
+        return replace(model, choices={**model.choices, "note": note, "bridge": state.scores})
+    progress.note(f"bridge: {state.scores['kept']}, R² {state.scores['r2']:.3f} on items it has not seen")
+    reduction = reduce(z, 128, np.flatnonzero(has))
+    content = reduction.apply(z)
+    people = np.flatnonzero(np.diff(matrix.indptr))
+    sample = people if len(people) <= 2000 else np.sort(np.random.default_rng(seed).choice(people, 2000, replace=False))
+    unit = 0.0
+    if choices.fusion_weight:
+        unit = fusion_unit(state.user_factors[sample], state.item_vectors, profiles(matrix[sample], content), content, seed)
+    fusion = Fusion(
+        choices.fusion_weight * unit, choices.fusion_half_at, choices.similar_weight, choices.similar_half_at
+    )
+    return replace(
+        model,
+        user_factors=state.user_factors,
+        item_vectors=state.item_vectors,
+        predictions=state.length.apply(state.raw),
+        has_prediction=has,
+        behaviour_share=np.where(has, state.behaviour_share, np.float32(1.0)).astype(np.float32),
+        bridge=state.bridge,
+        field_weights={field.name: float(choices.field_weights.get(field.name, 1.0)) for field in features},
+        reduction=reduction,
+        content=content,
+        fusion=fusion,
+        precision=choices.pull.tau(choices.als, matrix.shape[0]),
+        length=state.length,
+        choices={**model.choices, "bridge": state.scores},
+    )
+
+
+def model_counts(matrix: Any) -> Any:
+    """Distinct users of each item, ``(n_items,) int64``."""
+    return np.bincount(matrix.indices, minlength=matrix.shape[1])
+
+
+def describe(choices: Choices) -> dict[str, Any]:
+    """Choices as plain JSON, curves included."""
+    return {
+        "als": choices.als.model_dump(),
+        "rounds": choices.rounds,
+        "field_weights": choices.field_weights,
+        "pull": dict(vars(choices.pull)),
+        "fusion": {"weight": choices.fusion_weight, "half_at": choices.fusion_half_at},
+        "similar": {"weight": choices.similar_weight, "half_at": choices.similar_half_at},
+        "curves": choices.report,
+    }
+
+
+def _behaviour_only(alone: AlsFit, matrix: Any, choices: Choices) -> ItemModel:
+    n_items = matrix.shape[1]
+    return ItemModel(
+        als_user_factors=alone.user_factors,
+        als_item_factors=alone.item_factors,
+        user_factors=alone.user_factors,
+        item_vectors=alone.item_factors,
+        predictions=np.zeros_like(alone.item_factors),
+        has_prediction=np.zeros(n_items, dtype=np.bool_),
+        behaviour_share=(model_counts(matrix) > 0).astype(np.float32),
+        bridge=None,
+        field_weights={},
+        reduction=None,
+        content=np.zeros((n_items, 0), dtype=np.float32),
+        fusion=Fusion(),
+        precision=0.0,
+        length=Length(),
+        choices=describe(choices),
+    )
+
+
+def _article(
+    matrix: Any, features: Features, alone: AlsFit, choices: Choices, settings: CalibrationSettings, seed: int
+) -> ItemModel:
+    model = _behaviour_only(alone, matrix, choices)
+    network, head = fit_article(
+        features, alone.item_factors, model_counts(matrix), threshold=settings.article_threshold, seed=seed
+    )
+    has = features.present.any(axis=1)
+    predicted = network.predict(features)
+    return replace(
+        model,
+        item_vectors=np.where((head | ~has)[:, None], alone.item_factors, predicted),
+        predictions=predicted,
+        has_prediction=has,
+        behaviour_share=(head | ~has).astype(np.float32),
+        bridge=Bridge(None, network, 0.0, 1.0),
+        field_weights={field.name: 1.0 for field in features},
+    )

@@ -1,0 +1,37 @@
+"""Validation for shops without times, or where none was passed: pairs and whole items held out at random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+#: Share of the pairs of users with enough of them, and of the items, that is held out.
+PAIRS = 0.1
+ITEMS = 0.05
+_ENOUGH = 3
+
+
+def hold_out(matrix: Any, *, seed: int = 0) -> tuple[Any, Any]:
+    """Split a ``(n_users, n_items)`` CSR into training and validation of the same shape.
+
+    One item in twenty (of those with at least three users) becomes new: all its pairs leave training, and as many of
+    them as of warm items' stand in validation, or a list of nothing but new items would look best. Of users with
+    three or more remaining pairs a tenth is held out. The same seed gives the same split.
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    new = (counts >= _ENOUGH) & (rng.random(matrix.shape[1]) < ITEMS)
+    of_new = new[matrix.indices]
+    warm_pairs = np.bincount(rows[~of_new], minlength=matrix.shape[0])
+    drawn = rng.random(len(rows)) < PAIRS
+    enough = warm_pairs[rows] >= _ENOUGH
+    held = drawn & (of_new | enough)
+    return _only(matrix, rows, ~of_new & ~held), _only(matrix, rows, held)
+
+
+def _only(matrix: Any, rows: Any, keep: Any) -> Any:
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows[keep], minlength=matrix.shape[0]))])
+    return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)

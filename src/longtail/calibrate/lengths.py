@@ -1,0 +1,82 @@
+"""Direction and length of a prediction apart: beta on cold items alone, then s and tau together in the whole catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from longtail.blend import blend
+from longtail.calibrate.alternation import Pull
+from longtail.calibrate.guard import pick
+from longtail.calibrate.model import Length
+from longtail.calibrate.scoring import Judge, Quality
+from longtail.cf.als import AlsSettings
+from longtail.core.arrays import Bool, Float32
+
+
+def choose_exponent(
+    judge: Judge, users: Float32, raw: Float32, exponents: Sequence[float]
+) -> tuple[float, list[dict[str, Any]]]:
+    """beta: among cold items only, where s changes nothing. Without cold pairs on validation, among the tail's.
+
+    Args:
+        users: factors of the judge's users. raw: ``(n_items, d)`` predictions, out of sample.
+    """
+    group = "cold" if "cold" in judge.relevant else "tail"
+    if group not in judge.relevant:
+        return float(exponents[0]), []
+    curve = []
+    for exponent in exponents:
+        quality = judge.measure(users, Length(exponent, 1.0).apply(raw), only=(group,))
+        curve.append({"exponent": exponent, "group": group, "ndcg": getattr(quality, group)})
+    return float(max(curve, key=lambda point: point["ndcg"])["exponent"]), curve
+
+
+def choose_pull(
+    judge: Judge,
+    matrix: Any,
+    users: Float32,
+    raw: Float32,
+    has: Bool,
+    typical: float,
+    als: AlsSettings,
+    base: Quality,
+    *,
+    exponent: float,
+    scales: Sequence[float],
+    precisions: Sequence[float],
+    floor: float,
+    exposure: Float32,
+    start: Float32,
+) -> tuple[Pull, list[dict[str, Any]]]:
+    """s at a middling tau, then tau at that s, each under the guard.
+
+    Args:
+        users: ``(n_users, d)`` factors of all users, held fixed meanwhile.
+        raw: ``(n_items, d)`` predictions, out of sample; ``has``: which items have one.
+        typical: see :func:`longtail.calibrate.alternation.typical_length`.
+        base: what gains are counted from; ``floor``: the least overall quality.
+        start: ``(n_items, d)`` vectors near the solution, which make each candidate a short solve.
+    """
+    curve: list[dict[str, Any]] = []
+
+    def measure(pull: Pull) -> Quality:
+        prior = pull.length(raw, typical).apply(raw)
+        near = np.where(exposure[:, None] > 0, start, prior)
+        items = blend(
+            matrix, users, prior, has, pull.tau(als, matrix.shape[0]), als, exposure=exposure, start=near
+        ).vectors
+        quality = judge.measure(users[judge.users], items)
+        curve.append({"precision": pull.precision, "scale": pull.scale, **quality.to_dict()})
+        return quality
+
+    middle = sorted(precisions)[(len(precisions) - 1) // 2]
+    by_scale = [Pull(middle, exponent, scale) for scale in sorted(scales)]
+    qualities = [measure(pull) for pull in by_scale]
+    chosen = pick(qualities, base, floor=floor)
+    scale = by_scale[chosen].scale
+    by_precision = [Pull(precision, exponent, scale) for precision in sorted(precisions)]
+    again = [qualities[chosen] if pull.precision == middle else measure(pull) for pull in by_precision]
+    return by_precision[pick(again, base, floor=floor)], curve

@@ -1,0 +1,131 @@
+"""`longtail evaluate RECIPE`: hold a part of the data out, train on the rest, and measure every method on it."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from longtail.cli.console import RichProgress, console, messages, print_json
+from longtail.cli.evaluate_view import show
+from longtail.core.errors import DataError
+from longtail.recipe import Recipe
+
+if TYPE_CHECKING:
+    from longtail.protocols.methods import ForeignMethod
+
+
+class Metric(StrEnum):
+    """What the tables show; the names of `longtail.evaluate.metrics.ACCURACY`."""
+
+    NDCG = "ndcg"
+    RECALL = "recall"
+    MAP = "map"
+    HIT_RATE = "hit_rate"
+    MRR = "mrr"
+
+
+class Protocol(StrEnum):
+    """What can be asked; ``all`` is every other."""
+
+    TAIL = "tail"
+    COLD = "cold"
+    RANDOM = "random"
+    NEW_USERS = "new-users"
+    FEW_SHOT = "few-shot"
+    SIMILAR = "similar"
+    TRUNCATED_HEADS = "truncated-heads"
+    ALL = "all"
+
+
+def evaluate(
+    recipe: Path = typer.Argument(..., help="The recipe, a TOML file.", show_default=False),
+    protocol: list[Protocol] = typer.Option([Protocol.TAIL], "--protocol", "-p", help="What to ask; may be repeated."),
+    data: Path | None = typer.Option(
+        None, "--data", metavar="DIR", help="Folder that relative files start from, instead of the recipe's data_dir."
+    ),
+    k: int = typer.Option(10, "-k", min=1, help="How many places of a ranking count."),
+    metric: Metric = typer.Option(Metric.NDCG, "--metric", help="The metric of the tables; JSON has all."),
+    types: list[str] = typer.Option([], "--taken", metavar="TYPE", help="Event types that count as taken. None: all."),
+    rankings: list[str] = typer.Option(
+        [], "--rankings", metavar="NAME=FILE", help="Another system's rankings: Parquet with user_id, item_id, score."
+    ),
+    embeddings: list[str] = typer.Option(
+        [], "--embeddings", metavar="NAME=USERS,ITEMS", help="Another system's vectors: two Parquet files."
+    ),
+    resamples: int = typer.Option(2_000, "--resamples", min=100, help="Resamples of the bootstrap over users."),
+    json_file: Path | None = typer.Option(None, "--json", metavar="FILE", help="Write all results to FILE; - prints."),
+) -> None:
+    """Measure longtail on your own data beside popularity, content kNN, ALS alone and the article's method.
+
+    Training never sees what is tested; a run that did is refused. Exit code 1 if no protocol could be run.
+    """
+    from longtail.content.cache import EncodingCache
+    from longtail.pipeline import read
+    from longtail.protocols.registry import PROTOCOLS, run_all
+    from longtail.protocols.run import Options
+    from longtail.protocols.training import Trainer
+
+    settings = Recipe.load(recipe, data=data)
+    options = Options(
+        k=k,
+        tail_below=settings.tail_below,
+        exclude_seen=settings.exclude_seen,
+        relevant_types=types or None,
+        foreign=foreign_methods(rankings, embeddings),
+        resamples=resamples,
+        seed=settings.seed,
+    )
+    names = list(PROTOCOLS) if Protocol.ALL in protocol else [one.value for one in dict.fromkeys(protocol)]
+    with RichProgress() as progress:
+        events, catalog = read(settings, progress=progress)
+        cache = EncodingCache()
+        results, skipped = run_all(
+            names,
+            events,
+            catalog,
+            lambda several: Trainer(settings, keep_choices=several, cache=cache, progress=progress),
+            options=options,
+            progress=progress,
+        )
+    document = {"results": [result.to_dict() for result in results], "skipped": skipped}
+    if str(json_file) == "-":
+        print_json(document)
+    else:
+        for result in results:
+            show(console, result, metric=metric.value)
+        if json_file is not None:
+            text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+            json_file.write_text(text + "\n", encoding="utf-8")
+    for name, reason in skipped.items():
+        messages.print(f"{name} was not run: {reason}", markup=False, style="yellow")
+    raise typer.Exit(0 if results else 1)
+
+
+def foreign_methods(rankings: list[str], embeddings: list[str]) -> list[ForeignMethod]:
+    """The methods named on the command line.
+
+    Raises:
+        DataError: an option is not of the form it should have, or a name is taken.
+    """
+    from longtail.protocols.foreign import ForeignEmbeddings, ForeignRankings
+
+    found: list[ForeignMethod] = []
+    for text in rankings:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise DataError(f"--rankings needs NAME=FILE; found {text!r}.")
+        found.append(ForeignRankings(name, Path(path)))
+    for text in embeddings:
+        name, equals, paths = text.partition("=")
+        users, comma, items = paths.partition(",")
+        if not (name and equals and users and comma and items):
+            raise DataError(f"--embeddings needs NAME=USERS,ITEMS; found {text!r}.")
+        found.append(ForeignEmbeddings(name, Path(users), Path(items)))
+    names = ["popularity", "content kNN", "ALS", "article", "longtail", "bridge", *(method.name for method in found)]
+    if len(set(names)) != len(names):
+        raise DataError(f"Every method needs a name of its own; found {names}.")
+    return found

@@ -1,0 +1,143 @@
+"""Results of protocols as tables and sentences for people."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from longtail.evaluate.compare import Comparison
+from longtail.protocols.result import ProtocolResult, Section
+
+_LABELS = {"ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "recall": "Recall", "hit_rate": "HitRate"}
+
+#: With fewer users even a bootstrap interval says little; such rows are marked.
+FEW = 30
+
+#: What the sign beside a difference means.
+SIGNS = {1: ("▲", "green"), -1: ("▼", "red"), 0: ("≈", "dim")}
+
+
+def show(console: Console, result: ProtocolResult, *, metric: str = "ndcg", method: str = "longtail") -> None:
+    """Print one protocol's result: the table, a sentence a section, exposure, and the counts behind it."""
+    console.print(Group(*view(result, metric=metric, method=method)))
+
+
+def view(result: ProtocolResult, *, metric: str = "ndcg", method: str = "longtail") -> list[Table | Text]:
+    """What :func:`show` prints, for other commands to place."""
+    name = f"{metric}@{result.k}"
+    against = "ALS"
+    parts: list[Table | Text] = [Text(f"\n{result.protocol}: {result.question}", style="bold")]
+    parts.append(_methods(result, name, method, against))
+    parts.append(
+        Text(
+            f"{_label(name)}, means ± half the 95% interval; best in bold. "
+            f"▲ ▼ {method} above or below {against} by more than chance, ≈ no difference that can be told."
+            + (f" * fewer than {FEW}: read with care." if any(s.n_users < FEW for s in result.sections) else ""),
+            style="dim",
+        )
+    )
+    if result.sections and method in result.methods and against in result.methods:
+        parts.extend(Text(sentence) for sentence in sentences(result, name, method, against))
+    if result.exposure:
+        parts.append(
+            Text("\nShare of what was taken, and of what is shown, by training users of an item", style="bold")
+        )
+        parts.append(_exposure(result))
+    parts.append(Text(counted(result), style="dim"))
+    parts.extend(Text(note, style="yellow") for note in result.notes)
+    return parts
+
+
+def sentences(result: ProtocolResult, metric: str, method: str, against: str) -> list[str]:
+    """In plain words what the first two sections say of one method against another, losses as plainly as gains."""
+    said = []
+    for section in result.sections[:2]:
+        comparison = section.comparisons[metric]
+        if not comparison.estimates:
+            continue
+        mine, theirs = comparison.estimates[method].mean, comparison.estimates[against].mean
+        difference = comparison.difference(method, against)
+        low, high = difference.estimate.low, difference.estimate.high
+        change = f" ({(mine / theirs - 1):+.0%})" if theirs > 0 else ""
+        if not difference.significant:
+            verdict = "which may be chance: no difference can be told"
+        else:
+            verdict = f"a {'gain' if low > 0 else 'loss'} beyond chance"
+        said.append(
+            f"{section.name.capitalize()}: {method} {number(mine)}, {against} {number(theirs)}{change}, difference "
+            f"between {signed(low)} and {signed(high)}, {verdict}."
+        )
+    return said
+
+
+def counted(result: ProtocolResult) -> str:
+    """The counts behind the numbers, in one paragraph."""
+    counts = ", ".join(f"{name} {value:,}" for name, value in result.counts.items())
+    excluded = ", ".join(f"{reason} {value:,}" for reason, value in result.excluded.items() if value)
+    return f"Counts: {counts}." + (f" Held-out pairs left out: {excluded}." if excluded else "")
+
+
+def number(value: float) -> str:
+    """A share with four digits and no leading zero, ``.0347``."""
+    return f"{value:.4f}".removeprefix("0")
+
+
+def signed(value: float) -> str:
+    """The same with its sign, ``+.0012``."""
+    return ("-" if value < 0 else "+") + number(abs(value))
+
+
+def _methods(result: ProtocolResult, metric: str, method: str, against: str) -> Table:
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1))
+    table.add_column("", no_wrap=True)
+    table.add_column("items", justify="right", no_wrap=True)
+    table.add_column("asked", justify="right", no_wrap=True)
+    for name in result.methods:
+        table.add_column(name, justify="right", no_wrap=True)
+    both = method in result.methods and against in result.methods
+    if both:
+        table.add_column(f"{method} - {against}", justify="right", no_wrap=True)
+    for section in result.sections:
+        table.add_row(*_row(section, section.comparisons[metric], result.methods, (method, against) if both else None))
+    return table
+
+
+def _row(
+    section: Section, comparison: Comparison, methods: tuple[str, ...], pair: tuple[str, str] | None
+) -> list[Text]:
+    cells = [
+        Text(section.name),
+        Text(f"{section.n_candidates:,}"),
+        Text(f"{section.n_users:,}{'*' if section.n_users < FEW else ' '}"),
+    ]
+    if not comparison.estimates:
+        return cells + [Text("-", style="dim") for _ in methods]
+    best = max(estimate.mean for estimate in comparison.estimates.values())
+    for name in methods:
+        estimate = comparison.estimates[name]
+        cell = Text(number(estimate.mean), style="bold" if estimate.mean == best > 0 else "")
+        cells.append(cell.append(f" ±{number((estimate.high - estimate.low) / 2)}", style="dim not bold"))
+    if pair:
+        difference = comparison.difference(*pair)
+        sign, style = SIGNS[(1 if difference.estimate.mean > 0 else -1) if difference.significant else 0]
+        cells.append(Text(f"{signed(difference.estimate.mean)} {sign}", style=style))
+    return cells
+
+
+def _exposure(result: ProtocolResult) -> Table:
+    table = Table(
+        header_style="bold", box=None, pad_edge=False, padding=(0, 1),
+    )  # fmt: skip
+    table.add_column("", no_wrap=True)
+    for label in result.taken:
+        table.add_column(label, justify="right")
+    table.add_row("taken", *(f"{share:.1%}" for share in result.taken.values()), style="bold")
+    for method, shares in result.exposure.items():
+        table.add_row(f"shown by {method}", *(f"{share:.1%}" for share in shares.values()))
+    return table
+
+
+def _label(metric: str) -> str:
+    name, _, k = metric.partition("@")
+    return f"{_LABELS.get(name, name)}@{k}"

@@ -1,0 +1,48 @@
+"""`longtail train`: from a recipe to a published bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from longtail.cli.console import RichProgress, console, messages
+from longtail.core.ranking import SOURCES
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="BUNDLE", help="Where to publish the bundle.")],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Folder that relative files start from."),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", metavar="DIR", help="Where encoded content is kept between runs.")
+    ] = None,
+    allow_network: Annotated[
+        bool, typer.Option("--allow-network", help="Fetch pretrained models that the recipe names by their hub name.")
+    ] = False,
+) -> None:
+    """Train on a shop's data and publish a bundle; an older bundle at the same place is kept until then."""
+    from longtail import pipeline
+    from longtail.bundle import check_destination, save
+    from longtail.content.cache import EncodingCache
+    from longtail.recipe import Recipe
+
+    settings = Recipe.load(recipe, data=data)
+    check_destination(output)
+    with RichProgress() as progress:
+        bundle = pipeline.train(settings, cache=EncodingCache(cache), allow_network=allow_network, progress=progress)
+        with progress.task("Publishing"):
+            save(bundle, output)
+    facts = bundle.describe()
+    by_source = ", ".join(f"{facts['sources'][source]:,} {source}" for source in SOURCES)
+    console.print(
+        f"Published {output}: {facts['items']:,} items ({by_source}), {facts['users']:,} users, "
+        f"{facts['interactions']:,} interactions.",
+        markup=False,
+    )
+    first = bundle.items.id(0) if len(bundle.items) else "ITEM"
+    messages.print(f"Next: longtail similar {output} {first}", markup=False, style="dim")

@@ -1,0 +1,272 @@
+"""From a recipe to a bundle: the whole of training, in the order it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from scipy.sparse import csr_array
+
+from longtail.bundle import Bundle, Manifest, padded
+from longtail.calibrate.choices import Choices, choose
+from longtail.calibrate.embeddings import align, fit
+from longtail.calibrate.holdout import hold_out
+from longtail.calibrate.model import ItemModel, sources
+from longtail.content.cache import EncodingCache
+from longtail.content.model import ContentModel
+from longtail.core.arrays import Float32
+from longtail.core.errors import DataError
+from longtail.core.features import Features
+from longtail.core.progress import SILENT, Progress
+from longtail.data.catalog import Catalog, read_catalog
+from longtail.data.events import Events, read_events
+from longtail.data.interactions import Interactions, aggregate
+from longtail.data.schema import CatalogSchema
+from longtail.recipe import Recipe
+
+#: The last part of the training data that choices are scored on, whichever is shorter: these days, or this share.
+VALIDATION_DAYS, VALIDATION_SHARE = 28, 0.1
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What training found out, before it is published.
+
+    Attributes:
+        interactions: all that behaviour was learned from; its items are the catalog's, then those of events alone.
+        validation: ``(n_users, n_items)`` pairs that choices were scored on; None where choices were given.
+        content: the fitted encoders.
+        features: of all items, in the order of ``interactions.items``.
+        exposure: ``(n_items,) float32``, see `Interactions.exposure`.
+        choices: what was chosen on validation.
+        model: every user's and item's vector.
+    """
+
+    interactions: Interactions
+    validation: csr_array | None
+    content: ContentModel
+    features: Features
+    exposure: Float32
+    choices: Choices
+    model: ItemModel
+
+
+def read(
+    recipe: Recipe, *, events: Any = None, catalog: Any = None, now: datetime | None = None, progress: Progress = SILENT
+) -> tuple[Events, Catalog]:
+    """Read a shop's data; without a catalog, every item of the events is one without content.
+
+    Args:
+        recipe: where the data is and what it means.
+        events: a dataframe instead of the recipe's source.
+        catalog: a dataframe instead of the recipe's source.
+        now: events more than a day later are refused; None: the current time.
+        progress: where to report.
+
+    Raises:
+        DataError: a source cannot be read, or no event was accepted.
+    """
+    base = recipe.data_folder
+    read_ = read_events(recipe.events, recipe.weights, base=base, table=events, now=now, progress=progress)
+    if len(read_) == 0:
+        raise DataError(
+            f"None of {read_.refusals.read:,} rows of the events was accepted. "
+            "`longtail check` says why, with examples."
+        )
+    if catalog is None and recipe.catalog.source is None:
+        ids = pa.table({"item_id": read_.items().ids})
+        return read_, read_catalog(CatalogSchema(), base=base, table=ids, progress=progress)
+    return read_, read_catalog(recipe.catalog, base=base, table=catalog, progress=progress)
+
+
+def learn(
+    recipe: Recipe,
+    events: Events,
+    catalog: Catalog,
+    *,
+    hidden: Sequence[str] = (),
+    validation: Events | None = None,
+    choices: Choices | None = None,
+    cache: EncodingCache | None = None,
+    allow_network: bool = False,
+    progress: Progress = SILENT,
+) -> Learned:
+    """Learn from these events and this catalog and from nothing else.
+
+    Choices are made on a validation part, then everything is fitted again on all events.
+
+    Args:
+        recipe: settings.
+        events: what may be learned from.
+        catalog: every item.
+        hidden: items that nothing may learn from; they are encoded and predicted like any new item.
+        validation: events that only choices are scored on; None: the last part of ``events``, or a tenth of their pairs
+            where they have no times.
+        choices: made earlier, on an earlier part of the same shop; None: choose.
+        cache: where encoded content is kept.
+        allow_network: whether pretrained models may be fetched.
+        progress: where to report.
+
+    Raises:
+        DataError: next to nothing to learn from.
+        NumericalError: numbers that are not finite, with the user or item they belong to.
+        MissingExtraError: a field needs an optional package.
+    """
+    with progress.task("Adding up interactions"):
+        interactions = aggregate(events, recipe.weights, items=catalog.items)
+    unseen = catalog.items.rows(hidden)
+    fit_rows = np.setdiff1d(np.arange(len(catalog)), unseen) if len(hidden) else None
+    content, features = ContentModel.fit(
+        catalog, cache=cache, seed=recipe.seed, fit_rows=fit_rows, allow_network=allow_network, progress=progress
+    )
+    features = align(features, interactions.items)
+    scored = None
+    if choices is None:
+        split = _split(recipe, events, interactions, validation)
+        scored = split.scored
+        choices = choose(
+            split.earlier,
+            scored,
+            features,
+            recipe.als,
+            recipe.model,
+            exposure=split.exposure,
+            seed=recipe.seed,
+            progress=progress,
+        )
+    exposure = _exposure(interactions, events)
+    model = fit(
+        interactions.matrix,
+        features,
+        choices,
+        recipe.model,
+        exposure=exposure,
+        seed=recipe.seed,
+        progress=progress,
+    )
+    return Learned(interactions, scored, content, features, exposure, choices, model)
+
+
+def publishable(
+    recipe: Recipe, events: Events, catalog: Catalog, learned: Learned, *, metrics: dict[str, Any] | None = None
+) -> Bundle:
+    """What was learned as a bundle, ready to be saved.
+
+    Args:
+        recipe: its text goes into the manifest.
+        events: what was learned from, for the fingerprint.
+        catalog: all items.
+        learned: see `learn`.
+        metrics: what was measured, for the manifest.
+    """
+    interactions, model = learned.interactions, learned.model
+    n_items = len(interactions.items)
+    table, titles = padded(catalog.table, catalog.titles, n_items)
+    return Bundle(
+        users=interactions.users,
+        items=interactions.items,
+        user_factors=model.user_factors,
+        item_vectors=model.item_vectors,
+        als_user_factors=model.als_user_factors,
+        als_item_factors=model.als_item_factors,
+        predictions=model.predictions,
+        content=model.content,
+        n_interactions=interactions.n_interactions,
+        item_events=interactions.item_events,
+        behaviour_share=model.behaviour_share,
+        source_codes=sources(interactions.n_interactions, model.has_prediction, model.behaviour_share),
+        exposure=learned.exposure,
+        sellable=np.arange(n_items) < len(catalog),
+        history=interactions.matrix,
+        als=learned.choices.als.model_dump(mode="json"),
+        fusion=model.fusion,
+        length=model.length,
+        precision=model.precision,
+        field_weights=model.field_weights,
+        catalog=table,
+        titles=titles,
+        catalog_schema=catalog.schema,
+        exclude_seen=recipe.exclude_seen,
+        content_model=learned.content.state() if model.bridge is not None else None,
+        bridge=model.bridge.state() if model.bridge is not None else None,
+        reduction=model.reduction.state() if model.reduction is not None else None,
+        manifest=Manifest(
+            recipe=recipe.text,
+            fingerprint=_fingerprint(events, catalog, interactions),
+            metrics=metrics or {},
+            choices=model.choices,
+        ),
+    )
+
+
+def train(
+    recipe: Recipe,
+    *,
+    events: Any = None,
+    catalog: Any = None,
+    cache: EncodingCache | None = None,
+    allow_network: bool = False,
+    progress: Progress = SILENT,
+) -> Bundle:
+    """Read, learn, and hand over a bundle: ``train(Recipe.load("shop.toml")).save(...)`` in one call.
+
+    Args:
+        recipe: where the data is, what it means, which settings.
+        events: a dataframe instead of the recipe's source.
+        catalog: a dataframe instead of the recipe's source.
+        cache: where encoded content is kept; None: nowhere.
+        allow_network: whether pretrained models may be fetched.
+        progress: where to report.
+
+    Raises:
+        LongtailError: see `read` and `learn`.
+    """
+    accepted, items = read(recipe, events=events, catalog=catalog, progress=progress)
+    learned = learn(recipe, accepted, items, cache=cache, allow_network=allow_network, progress=progress)
+    return publishable(recipe, accepted, items, learned)
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Earlier pairs to try candidates on, their items' exposure, and pairs to score them by; ``(n_users, n_items)``."""
+
+    earlier: csr_array
+    exposure: Float32
+    scored: csr_array
+
+
+def _split(recipe: Recipe, events: Events, interactions: Interactions, given: Events | None) -> _Split:
+    def over(part: Events) -> Interactions:
+        return aggregate(part, recipe.weights, items=interactions.items, users=interactions.users, extend=False)
+
+    if given is not None:
+        return _Split(interactions.matrix, _exposure(interactions, events), over(given).matrix)
+    if events.first is not None and events.last is not None:
+        cut = events.last - min(timedelta(days=VALIDATION_DAYS), (events.last - events.first) * VALIDATION_SHARE)
+        before, after = events.before(cut), events.since(cut)
+        if len(before) and len(after):
+            earlier = over(before)
+            return _Split(earlier.matrix, _exposure(earlier, before), over(after).matrix)
+    kept, held = hold_out(interactions.matrix, seed=recipe.seed)
+    return _Split(kept, _exposure(interactions, events), held)
+
+
+def _exposure(interactions: Interactions, events: Events) -> Float32:
+    return interactions.exposure(events.first, events.last)
+
+
+def _fingerprint(events: Events, catalog: Catalog, interactions: Interactions) -> dict[str, Any]:
+    """What identifies the data a bundle was trained on."""
+    return {
+        "events": len(events),
+        "events_hash": events.fingerprint(),
+        "first": None if events.first is None else events.first.isoformat(),
+        "last": None if events.last is None else events.last.isoformat(),
+        "users": len(interactions.users),
+        "catalog_items": len(catalog),
+        "pairs": int(interactions.matrix.nnz),
+    }

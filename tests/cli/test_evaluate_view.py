@@ -1,0 +1,84 @@
+"""Tables and sentences say what the numbers say, losses as plainly as gains."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from longtail.cli.evaluate import Metric, Protocol, foreign_methods
+from longtail.cli.evaluate_view import number, sentences, show, signed
+from longtail.core.errors import DataError
+from longtail.evaluate.compare import compare
+from longtail.evaluate.metrics import ACCURACY
+from longtail.protocols.registry import PROTOCOLS
+from longtail.protocols.result import ProtocolResult, Section
+
+
+def _section(name, als, longtail, n=400):
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.05, n)
+    values = {"ALS": als + noise, "longtail": longtail + noise + rng.normal(0, 0.01, n)} if n else {"ALS": np.zeros(0)}
+    return Section(name, 1_234, 50, n, 3, 900, {"ndcg@10": compare("ndcg@10", values)})
+
+
+def _result(*sections):
+    return ProtocolResult(
+        protocol="tail",
+        question="What next?",
+        k=10,
+        methods=("ALS", "longtail"),
+        split={},
+        counts={"training events": 12_345},
+        excluded={"user without training history": 7, "item not in the catalog": 0},
+        sections=sections,
+        exposure={"ALS": {"0": 0.0, "1-4": 1.0}},
+        taken={"0": 0.25, "1-4": 0.75},
+        notes=("article was not measured.",),
+    )
+
+
+def _shown(result):
+    console = Console(width=120, file=io.StringIO())
+    show(console, result)
+    return console.file.getvalue()
+
+
+def test_gain_loss_and_no_difference_are_said_in_words():
+    gain, loss = sentences(
+        _result(_section("whole catalog", 0.1, 0.2), _section("tail", 0.2, 0.1)), "ndcg@10", "longtail", "ALS"
+    )
+    assert "a gain beyond chance" in gain
+    assert "+" in gain
+    assert "a loss beyond chance" in loss
+    (level,) = sentences(_result(_section("tail", 0.1, 0.1)), "ndcg@10", "longtail", "ALS")
+    assert "may be chance" in level
+
+
+def test_table_has_every_section_count_and_note():
+    text = _shown(_result(_section("whole catalog", 0.1, 0.2), _section("0", 0, 0, n=0)))
+    for said in ["What next?", "whole catalog", "1,234", "400", "▲", "taken", "75.0%", "12,345", "article was not"]:
+        assert said in text
+    assert "user without training history 7" in text
+    assert "item not in the catalog" not in text
+    assert "* fewer than 30" in text
+
+
+def test_numbers_have_no_leading_zero():
+    assert (number(0.0347), number(1.0)) == (".0347", "1.0000")
+    assert (signed(-0.5), signed(0.25)) == ("-.5000", "+.2500")
+
+
+def test_the_command_knows_every_protocol_and_metric():
+    assert {one.value for one in Protocol} == {*PROTOCOLS, "all"}
+    assert {one.value for one in Metric} == set(ACCURACY)
+
+
+def test_foreign_methods_are_read_from_the_command_line():
+    found = foreign_methods(["shop=r.parquet"], ["vectors=u.parquet,i.parquet"])
+    assert [method.name for method in found] == ["shop", "vectors"]
+    for rankings, embeddings in [(["r.parquet"], []), ([], ["x=u.parquet"]), (["ALS=r.parquet"], [])]:
+        with pytest.raises(DataError):
+            foreign_methods(rankings, embeddings)
