@@ -196,3 +196,11 @@ def test_the_recipes_of_the_repository_are_valid(path: Path, monkeypatch: pytest
     assert recipe.events.source is not None
     assert recipe.catalog.source is not None
     assert recipe.catalog.fields
+
+
+def test_the_recipe_in_the_documentation_is_one() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "recipe.md").read_text(encoding="utf-8")
+    block = text.partition("```toml\n")[2].partition("```")[0]
+    recipe = Recipe.parse(block)
+    assert recipe.weights.types == {"view": 1.0, "add to cart": 3.0, "purchase": 4.0}
+    assert recipe.catalog.fields["price"].within == "type"

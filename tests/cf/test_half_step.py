@@ -151,7 +151,12 @@ def test_without_any_penalty_the_answer_stays_finite_and_fits():
 
 @pytest.mark.parametrize(
     ("where", "match"),
-    [("fixed", "item 7"), ("linear", "user 0 and item"), ("quadratic", "user 0 and item"), ("prior", "prior of user 3")],
+    [
+        ("fixed", "item 7"),
+        ("linear", "user 0 and item"),
+        ("quadratic", "user 0 and item"),
+        ("prior", "prior of user 3"),
+    ],
 )
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_numbers_that_are_not_finite_are_named(where, match, bad):

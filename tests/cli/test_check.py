@@ -108,7 +108,7 @@ def test_each_refused_event_is_counted_with_its_example(tmp_path: Path, reason: 
     assert refused["count"] == 2
     example = ",".join("" if value is None else str(value) for value in refused["example"].values())
     assert REFUSED[reason] in example
-    assert "2 rows of the events (3.2%) are refused" in findings(found, "warning")
+    assert "Refused: 2 rows of the events (3.2%)" in findings(found, "warning")
 
 
 @pytest.mark.parametrize("reason", REFUSED_ITEMS)
@@ -173,8 +173,8 @@ def test_a_sound_shop_in_numbers_and_words(tmp_path: Path) -> None:
     for words in (
         "61 rows read",
         "7 users · 6 items",
-        "1 events (1.6%) are of 1 items that are not in it: '900' (1)",
-        "3 catalog items (37.5%) have no events: '005', '006', '007'",
+        "1 event (1.6%) of 1 item not in it: '900' (1)",
+        "3 catalog items (37.5%) without events: '005', '006', '007'",
         "have 80% of the events (Gini ",
         "5-19",
         "GiB of memory",
@@ -226,7 +226,7 @@ def test_ids_with_nothing_in_common_ask_for_the_columns(tmp_path: Path) -> None:
         ({"events": []}, "The events have no rows."),
         ({"items": ITEMS[:1]}, "The catalog has no rows."),
         ({"events": [REFUSED["null user id"]] * 3}, "None of the 3 rows of the events can be used (null user id: 3)."),
-        ({"events": ["u1,001,2024-01-01,view,1"] * 9}, "Found 1 user and 1 items with events."),
+        ({"events": ["u1,001,2024-01-01,view,1"] * 9}, "Found 1 user and 1 item with events."),
         ({"events": [f"order{i},00{i % 5},2024-01-01,view,1" for i in range(20)]}, "No user has more than one item"),
         ({"recipe": RECIPE.replace("view = 1", "view = 0").replace("buy = 5", "buy = 0\nx = 1")}, "has the weight 0"),
         ({"recipe": RECIPE.replace("events.csv", "event.csv")}, "Did you mean 'events.csv'"),
@@ -252,11 +252,14 @@ def test_what_would_stop_training_has_exit_code_1(tmp_path: Path, change: dict[s
     ("change", "expected"),
     [
         ({"events": [*GOOD, *["u1,900,2024-01-01,view,1"] * 20]}, "25% of the events are of items that are not in"),
-        ({"events": [*GOOD, *["u1,001,2024-01-01,view,"] * 3]}, "3 events have no value and count as 1."),
+        (
+            {"events": [*GOOD, *["u1,001,2024-01-01,view,"] * 3]},
+            "Without a value and therefore counted as 1: 3 events.",
+        ),
         ({"events": [row[:7] + "2024-01-01" + row[26:] for row in GOOD]}, "All events are at one time"),
         (
             {"items": [ITEMS[0], *(row + "x" for row in ITEMS[1:])]},
-            "8 items have a value that does not read as a price",
+            "the values of 8 items do not read as a price",
         ),
         (
             {"items": [ITEMS[0], *(f"{i:03d},same,a,{i}" for i in range(8))]},

@@ -40,8 +40,8 @@ def _result(*sections):
     )
 
 
-def _shown(result):
-    console = Console(width=120, file=io.StringIO())
+def _shown(result, width=120):
+    console = Console(width=width, file=io.StringIO())
     show(console, result)
     return console.file.getvalue()
 
@@ -64,6 +64,16 @@ def test_table_has_every_section_count_and_note():
     assert "user without training history 7" in text
     assert "item not in the catalog" not in text
     assert "* fewer than 30" in text
+
+
+def test_a_narrow_screen_keeps_the_means_and_leaves_the_intervals():
+    result = _result(_section("whole catalog", 0.1, 0.2))
+    wide, narrow = _shown(result, 120), _shown(result, 70)
+    mean = number(result.sections[0].comparisons["ndcg@10"].estimates["longtail"].mean)
+    assert f"{mean} ±" in wide
+    assert mean in narrow
+    assert "±" not in narrow
+    assert max(map(len, narrow.splitlines())) <= 70
 
 
 def test_numbers_have_no_leading_zero():

@@ -20,7 +20,7 @@ from longtail.cli.check import check
 from longtail.cli.init import init
 from longtail.core.errors import DataError
 from longtail.recipe import Recipe
-from longtail.recipe_draft import draft_recipe
+from longtail.recipe.draft import draft_recipe
 
 app = typer.Typer()
 app.command()(init)

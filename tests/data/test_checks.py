@@ -216,6 +216,7 @@ class TestCost:
         characters=250_000,
         factors=64,
         iterations=16,
+        als_fits=10,
         rounds=2,
         landmarks=2000,
         network_rows=24_000,
@@ -230,7 +231,9 @@ class TestCost:
         assert estimate(self.SIZE, cores=4).seconds == pytest.approx(found.seconds / 2)
         assert estimate(self.SIZE).cores >= 1
 
-    @pytest.mark.parametrize("part", ["events", "users", "items", "pairs", "texts", "factors", "rounds", "landmarks"])
+    @pytest.mark.parametrize(
+        "part", ["events", "users", "items", "pairs", "texts", "factors", "als_fits", "rounds", "landmarks"]
+    )
     def test_more_of_anything_never_costs_less(self, part: str) -> None:
         more = replace(self.SIZE, **{part: getattr(self.SIZE, part) * 3})
         less, greater = estimate(self.SIZE, cores=2), estimate(more, cores=2)

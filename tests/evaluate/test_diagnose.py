@@ -77,7 +77,7 @@ def test_diagnosis_of_a_small_shop() -> None:
     assert words[0].startswith("25% of the items have 80% of the events")
     assert "75% of the items are tail (fewer than 20 interactions)" in words[1]
     assert "20% of the events" in words[1]
-    assert words[2] == "1 items (25%) have no interaction at all."
+    assert words[2] == "1 item (25%) without any interaction."
 
 
 def test_nothing_at_all() -> None:
@@ -86,7 +86,7 @@ def test_nothing_at_all() -> None:
     assert gini(none) == 0.0
     assert in_words(diagnose(none, none, 20)) == ["There are no items."]
     zeros = np.zeros(3, dtype=np.int64)
-    assert in_words(diagnose(zeros, zeros, 20))[0].startswith("None of the 3 items has an event")
+    assert in_words(diagnose(zeros, zeros, 20))[0].startswith("None of 3 items has an event")
 
 
 def test_what_makes_no_sense_is_refused() -> None:

@@ -90,6 +90,7 @@ def test_truncated_heads_leaves_out_levels_that_too_few_items_reach(shop, honest
     events, catalog = shop
     result = truncated_heads(events, catalog, honest, levels=(0, 3, 300), options=FAST)
     assert result.split["levels"] == [0, 3]
+    assert "ALS alone" in result.notes[-1]
 
 
 def test_no_eligible_item_is_said(honest, make):

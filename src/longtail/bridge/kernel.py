@@ -184,7 +184,8 @@ def _normal_equations(z: Float32, targets: Float32, marks: Float32) -> tuple[Flo
     gram = np.zeros((len(marks), len(marks)))
     cross = np.zeros((len(marks), targets.shape[1]))
     for start in range(0, len(z), _BLOCK):
-        block = kernel(z[start : start + _BLOCK], marks)
+        # In float64: rounding in float32 would make the smallest eigenvalues negative.
+        block = kernel(z[start : start + _BLOCK], marks).astype(np.float64)
         gram += block.T @ block
         cross += block.T @ targets[start : start + _BLOCK]
     return gram, cross

@@ -14,11 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csr_array
 
-from longtail import __version__
 from longtail.calibrate.model import Fusion, Length
 from longtail.core.arrays import Bool, Float32, Int64, State
 from longtail.core.errors import DataError
 from longtail.core.ranking import SOURCES
+from longtail.core.version import __version__
 from longtail.core.vocabulary import Vocabulary
 from longtail.data.schema import CatalogSchema
 

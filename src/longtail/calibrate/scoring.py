@@ -28,7 +28,7 @@ class Quality:
 
     Attributes:
         overall: all items are candidates, all pairs count.
-        cold: only items without training interactions are candidates; NaN where there are next to none.
+        cold: only items without training interactions that sold later are candidates; NaN where there are next to none.
         tail: only items with few training interactions (not none) are candidates; NaN where there are next to none.
         mixed: all items are candidates, only pairs with items without training interactions count: whether new items
             are found among known ones; NaN where there are next to none.
@@ -87,9 +87,15 @@ class Judge:
             "tail": (counts > 0) & (counts < tail_below),
             "mixed": everything,
         }
+        if len(users):
+            # Among new items only those that sold at all compete: the others say nothing and would drown the rest.
+            sold = np.bincount(relevant[users].indices, minlength=train.shape[1]) > 0
+            self.masks["cold"] = new = (counts == 0) & sold
+        else:
+            new = counts == 0
         self.relevant: dict[str, Any] = {}
         for name, mask in self.masks.items():
-            within = only_columns(sparse.csr_array(relevant[users]), self.masks["cold"] if name == "mixed" else mask)
+            within = only_columns(sparse.csr_array(relevant[users]), new if name == "mixed" else mask)
             if name == "overall" or within.nnz >= ENOUGH_PAIRS:
                 self.relevant[name] = within
 

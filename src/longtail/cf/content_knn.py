@@ -56,3 +56,7 @@ class ContentNeighbours:
         """``(len(users), n_items) float32``; items without content score 0."""
         scores: Float32 = self.profiles[users] @ self.content.T
         return scores
+
+    def among(self, items: Int64) -> ContentNeighbours:
+        """The same over some items."""
+        return ContentNeighbours(self.profiles, self.content[items])

@@ -35,3 +35,7 @@ class Popularity:
     def score_block(self, users: Int64) -> Float32:
         """``(len(users), n_items) float32``, a read-only view."""
         return np.broadcast_to(self.scores, (len(users), len(self.scores)))
+
+    def among(self, items: Int64) -> Popularity:
+        """The same over some items."""
+        return Popularity(self.scores[items])

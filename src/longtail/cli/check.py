@@ -6,14 +6,9 @@ from pathlib import Path
 
 import typer
 
-from longtail.cli.check_view import show
 from longtail.cli.console import RichProgress, console, messages, print_json
 from longtail.core.errors import RecipeError
 from longtail.core.progress import SILENT
-from longtail.preflight import Finding, Preflight, preflight
-from longtail.preflight.plain import as_plain
-from longtail.preflight.refused import write_refused
-from longtail.recipe import Recipe
 
 
 def check(
@@ -33,6 +28,12 @@ def check(
 
     Exit code 1 if something would stop training, 0 otherwise.
     """
+    from longtail.cli.check_view import show
+    from longtail.preflight import Finding, Preflight, preflight
+    from longtail.preflight.plain import as_plain
+    from longtail.preflight.refused import write_refused
+    from longtail.recipe import Recipe
+
     try:
         read = Recipe.load(recipe, data=data)
         _ = read.data_folder  # its environment variable may be missing

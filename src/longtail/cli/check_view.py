@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from longtail.core.buckets import LABELS
+from longtail.core.words import many
 from longtail.data.checks import Cost, FieldCoverage, Join, Weighting
 from longtail.data.refusals import Refusals
 from longtail.evaluate.diagnose import TailDiagnosis, in_words
@@ -31,7 +32,7 @@ def show(console: Console, report: Preflight, recipe: Path) -> None:
     if report.catalog is not None:
         _rows(console, "Catalog", report.catalog)
         if report.catalog_items is not None and report.catalog_items != report.catalog.accepted:
-            _line(console, f"{report.catalog_items:,} items: rows of one item are grouped")
+            _line(console, f"{many(report.catalog_items, 'item')}: rows of one item are grouped")
     if report.join is not None:
         _join(console, report.join)
     if report.fields:
@@ -77,7 +78,7 @@ def _print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequen
 
 def _rows(console: Console, name: str, refusals: Refusals) -> None:
     _heading(console, name)
-    parts = [f"{refusals.read:,} rows read", f"{refusals.accepted:,} accepted", f"{refusals.refused:,} refused"]
+    parts = [f"{many(refusals.read, 'row')} read", f"{refusals.accepted:,} accepted", f"{refusals.refused:,} refused"]
     if refusals.filtered:
         parts.append(f"{refusals.filtered:,} left out by `where`")
     _line(console, " · ".join(parts))
@@ -92,7 +93,7 @@ def _rows(console: Console, name: str, refusals: Refusals) -> None:
 def _summary(console: Console, summary: EventsSummary) -> None:
     _line(
         console,
-        f"{summary.users:,} users · {summary.items:,} items · {summary.pairs:,} different pairs",
+        f"{many(summary.users, 'user')} · {many(summary.items, 'item')} · {many(summary.pairs, 'different pair')}",
     )
     if summary.first is not None and summary.last is not None:
         _line(console, f"{summary.first:%Y-%m-%d %H:%M} to {summary.last:%Y-%m-%d %H:%M} (UTC)")
@@ -110,13 +111,13 @@ def _join(console: Console, join: Join) -> None:
         share = join.unknown_events / join.events
         _line(
             console,
-            f"{join.unknown_events:,} events ({_share(share)}) are of {join.unknown_items:,} items that are not in it: "
+            f"{many(join.unknown_events, 'event')} ({_share(share)}) of {many(join.unknown_items, 'item')} not in it: "
             f"{examples}",
         )
     if join.silent_items:
         examples = ", ".join(map(repr, join.silent_examples[:3]))
         share = join.silent_items / join.catalog_items
-        _line(console, f"{join.silent_items:,} catalog items ({_share(share)}) have no events: {examples}")
+        _line(console, f"{many(join.silent_items, 'catalog item')} ({_share(share)}) without events: {examples}")
 
 
 def _fields(console: Console, fields: tuple[FieldCoverage, ...]) -> None:

@@ -20,18 +20,22 @@ SIGNS = {1: ("▲", "green"), -1: ("▼", "red"), 0: ("≈", "dim")}
 
 def show(console: Console, result: ProtocolResult, *, metric: str = "ndcg", method: str = "longtail") -> None:
     """Print one protocol's result: the table, a sentence a section, exposure, and the counts behind it."""
-    console.print(Group(*view(result, metric=metric, method=method)))
+    # Where the screen is narrow the means are kept and their widths left to the JSON.
+    widths = console.width >= 50 + 14 * len(result.methods)
+    console.print(Group(*view(result, metric=metric, method=method, widths=widths)))
 
 
-def view(result: ProtocolResult, *, metric: str = "ndcg", method: str = "longtail") -> list[Table | Text]:
-    """What :func:`show` prints, for other commands to place."""
+def view(
+    result: ProtocolResult, *, metric: str = "ndcg", method: str = "longtail", widths: bool = True
+) -> list[Table | Text]:
+    """What :func:`show` prints, for other commands to place; ``widths``: half intervals beside the means."""
     name = f"{metric}@{result.k}"
     against = "ALS"
     parts: list[Table | Text] = [Text(f"\n{result.protocol}: {result.question}", style="bold")]
-    parts.append(_methods(result, name, method, against))
+    parts.append(_methods(result, name, method, against, widths))
     parts.append(
         Text(
-            f"{_label(name)}, means ± half the 95% interval; best in bold. "
+            f"{_label(name)}, means{' ± half the 95% interval' if widths else ''}; best in bold. "
             f"▲ ▼ {method} above or below {against} by more than chance, ≈ no difference that can be told."
             + (f" * fewer than {FEW}: read with care." if any(s.n_users < FEW for s in result.sections) else ""),
             style="dim",
@@ -88,7 +92,7 @@ def signed(value: float) -> str:
     return ("-" if value < 0 else "+") + number(abs(value))
 
 
-def _methods(result: ProtocolResult, metric: str, method: str, against: str) -> Table:
+def _methods(result: ProtocolResult, metric: str, method: str, against: str, widths: bool) -> Table:
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1))
     table.add_column("", no_wrap=True)
     table.add_column("items", justify="right", no_wrap=True)
@@ -99,12 +103,13 @@ def _methods(result: ProtocolResult, metric: str, method: str, against: str) -> 
     if both:
         table.add_column(f"{method} - {against}", justify="right", no_wrap=True)
     for section in result.sections:
-        table.add_row(*_row(section, section.comparisons[metric], result.methods, (method, against) if both else None))
+        pair = (method, against) if both else None
+        table.add_row(*_row(section, section.comparisons[metric], result.methods, pair, widths))
     return table
 
 
 def _row(
-    section: Section, comparison: Comparison, methods: tuple[str, ...], pair: tuple[str, str] | None
+    section: Section, comparison: Comparison, methods: tuple[str, ...], pair: tuple[str, str] | None, widths: bool
 ) -> list[Text]:
     cells = [
         Text(section.name),
@@ -117,7 +122,9 @@ def _row(
     for name in methods:
         estimate = comparison.estimates[name]
         cell = Text(number(estimate.mean), style="bold" if estimate.mean == best > 0 else "")
-        cells.append(cell.append(f" ±{number((estimate.high - estimate.low) / 2)}", style="dim not bold"))
+        if widths:
+            cell.append(f" ±{number((estimate.high - estimate.low) / 2)}", style="dim not bold")
+        cells.append(cell)
     if pair:
         difference = comparison.difference(*pair)
         sign, style = SIGNS[(1 if difference.estimate.mean > 0 else -1) if difference.significant else 0]

@@ -8,7 +8,6 @@ import typer
 
 from longtail.cli.console import RichProgress, console
 from longtail.core.errors import DataError
-from longtail.recipe_draft import draft_recipe
 
 
 def init(
@@ -28,6 +27,8 @@ def init(
     ),
 ) -> None:
     """Write a commented recipe for a shop by looking at its files. Every guess can be read and changed there."""
+    from longtail.recipe.draft import draft_recipe
+
     if output.exists() and not force:
         raise DataError(f"{output} is there already. Choose another name with -o, or replace it with --force.")
     if not output.parent.is_dir():

@@ -7,8 +7,8 @@ import sys
 
 import typer
 
-from longtail import __version__
 from longtail.core.errors import LongtailError
+from longtail.core.version import __version__
 
 app = typer.Typer(
     name="longtail",

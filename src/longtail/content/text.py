@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from longtail.content.cache import key_of
+from longtail.content.cache import EncodingCache, key_of
 from longtail.content.cleaning import clean_column
 from longtail.content.context import Context
 from longtail.content.nesting import nest, nested
@@ -34,6 +34,8 @@ from longtail.data.template import placeholders, render
 
 #: Blocks between two writes to the cache: what an interruption can cost.
 _BLOCKS_A_WRITE = 16
+#: Entries of the cache in memory beside the matrix they are put into.
+_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -191,29 +193,53 @@ def _encode(name: str, texts: list[str], model: SentenceModel, context: Context)
 
     An entry of the cache is the vector and, behind it, whether its text was cut.
     """
-    if not texts:
-        return np.zeros((0, 0), np.float32), 0
     keys = [key_of(text.encode()) for text in texts]
-    entries = dict(context.cache.get(model.space, keys, np.float16)) if context.cache is not None else {}
-    missing = [at for at in range(len(texts)) if at not in entries]
+    entries = _known(context.cache, model.space, keys)
+    missing = np.flatnonzero(entries.missing)
     with context.progress.task(f"read {name}", total=len(texts)) as task:
-        if entries:
-            task.advance(len(entries))
-            task.say(f"{len(entries):,} from the cache")
-        if missing:
+        if len(missing) < len(texts):
+            task.advance(len(texts) - len(missing))
+            task.say(f"{len(texts) - len(missing):,} from the cache")
+        if len(missing):
             model = _shared(model, context)
             ids, cut = model.tokenize([texts[at] for at in missing])
             waiting: list[int] = []
+            done = 0
             for block, (positions, vectors) in enumerate(model.encode(ids), start=1):
-                for position, vector in zip(positions, vectors, strict=True):
-                    entries[missing[position]] = np.append(vector, np.float16(cut[position]))
-                    waiting.append(missing[position])
-                task.advance(len(positions))
-                if context.cache is not None and (block % _BLOCKS_A_WRITE == 0 or len(entries) == len(texts)):
-                    context.cache.put(model.space, [keys[at] for at in waiting], [entries[at] for at in waiting])
+                rows = missing[positions]
+                entries.fill(rows, np.column_stack([vectors, cut[positions].astype(np.float16)]))
+                waiting += rows.tolist()
+                done += len(rows)
+                task.advance(len(rows))
+                if context.cache is not None and (block % _BLOCKS_A_WRITE == 0 or done == len(missing)):
+                    context.cache.put(model.space, [keys[at] for at in waiting], list(entries.matrix[waiting]))
                     waiting = []
-    whole = np.stack([entries[at] for at in range(len(texts))]).astype(np.float32)
-    return np.ascontiguousarray(whole[:, :-1]), int(np.count_nonzero(whole[:, -1]))
+    matrix = entries.matrix
+    return matrix[:, :-1].astype(np.float32), int(np.count_nonzero(matrix[:, -1:]))
+
+
+class _Entries:
+    """Entries of the cache by text, in one matrix whose width the first one tells."""
+
+    def __init__(self, n: int) -> None:
+        self.matrix = np.zeros((n, 0), np.float16)
+        self.missing = np.ones(n, np.bool_)
+
+    def fill(self, rows: Int64, vectors: npt.NDArray[np.float16]) -> None:
+        if not self.matrix.shape[1]:
+            self.matrix = np.zeros((len(self.matrix), vectors.shape[1]), np.float16)
+        self.matrix[rows] = vectors
+        self.missing[rows] = False
+
+
+def _known(cache: EncodingCache | None, space: str, keys: list[bytes]) -> _Entries:
+    entries = _Entries(len(keys))
+    if cache is not None:
+        for start in range(0, len(keys), _AT_ONCE):
+            found = cache.get(space, keys[start : start + _AT_ONCE], np.float16)
+            if found:
+                entries.fill(start + np.fromiter(found, np.int64, len(found)), np.stack(list(found.values())))
+    return entries
 
 
 def _shared(model: SentenceModel, context: Context) -> SentenceModel:

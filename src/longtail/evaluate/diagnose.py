@@ -12,6 +12,7 @@ import numpy as np
 
 from longtail.core.arrays import Int64
 from longtail.core.buckets import LABELS, bucket_of
+from longtail.core.words import many
 
 
 def pareto_share(counts: Int64, share: float = 0.8) -> float:
@@ -137,15 +138,15 @@ def in_words(diagnosis: TailDiagnosis) -> list[str]:
     if diagnosis.items == 0:
         return ["There are no items."]
     if diagnosis.events == 0:
-        return [f"None of the {diagnosis.items:,} items has an event: everything would be predicted from content."]
+        return [f"None of {many(diagnosis.items, 'item')} has an event: everything would be predicted from content."]
     tail_share = diagnosis.tail_items / diagnosis.items
     event_share = diagnosis.tail_events / diagnosis.events
     none_share = diagnosis.without_any / diagnosis.items
     return [
         f"{_percent(diagnosis.pareto_80)} of the items have 80% of the events (Gini {diagnosis.gini:.2f}).",
-        f"{_percent(tail_share)} of the items are tail (fewer than {diagnosis.tail_below:,} interactions); "
+        f"{_percent(tail_share)} of the items are tail (fewer than {many(diagnosis.tail_below, 'interaction')}); "
         f"together they have {_percent(event_share)} of the events.",
-        f"{diagnosis.without_any:,} items ({_percent(none_share)}) have no interaction at all.",
+        f"{many(diagnosis.without_any, 'item')} ({_percent(none_share)}) without any interaction.",
     ]
 
 

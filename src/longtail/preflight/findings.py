@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from longtail.core.words import many
 from longtail.data.checks import FieldCoverage, Join
 from longtail.data.refusals import Refusals
 from longtail.preflight.report import Finding, Preflight
@@ -47,15 +48,15 @@ def _rows(refusals: Refusals) -> Iterator[Finding]:
             if not refusals.refused
             else ", ".join(f"{refusal.reason}: {refusal.count:,}" for refusal in refusals.by_reason)
         )
-        yield Finding.stop(f"None of the {refusals.read:,} rows of the {what} can be used ({why}).")
+        yield Finding.stop(f"None of the {many(refusals.read, 'row')} of the {what} can be used ({why}).")
     elif refusals.refused > 0.01 * refusals.read:
         first = max(refusals.by_reason, key=lambda refusal: refusal.count)
         yield Finding.warning(
-            f"{refusals.refused:,} rows of the {what} ({refusals.refused / refusals.read:.1%}) are refused, most for "
-            f"{first.reason!r}. See them all with --refused FILE."
+            f"Refused: {many(refusals.refused, 'row')} of the {what} ({refusals.refused / refusals.read:.1%}), most "
+            f"for {first.reason!r}. See them all with --refused FILE."
         )
     if refusals.missing_values:
-        yield Finding.warning(f"{refusals.missing_values:,} events have no value and count as 1.")
+        yield Finding.warning(f"Without a value and therefore counted as 1: {many(refusals.missing_values, 'event')}.")
 
 
 def _summary(report: Preflight) -> Iterator[Finding]:
@@ -65,7 +66,7 @@ def _summary(report: Preflight) -> Iterator[Finding]:
         yield Finding.stop("Every event has the weight 0, so nobody interacted with anything. See [weights.types].")
     elif summary.users < 2 or summary.items < 2:
         yield Finding.stop(
-            f"Found {summary.users:,} user and {summary.items:,} items with events. "
+            f"Found {many(summary.users, 'user')} and {many(summary.items, 'item')} with events. "
             "Learning what goes together needs at least two of each."
         )
     elif summary.users_with_one == summary.users:
@@ -91,8 +92,8 @@ def _join(join: Join) -> Iterator[Finding]:
         theirs = ", ".join(repr(id) for id, _ in join.unknown_examples[:3])
         ours = ", ".join(repr(id) for id in join.silent_examples[:3]) or "none left"
         message = (
-            f"Only {join.event_items - join.unknown_items:,} of {join.event_items:,} items in the events are in the "
-            f"catalog. In the events: {theirs}. In the catalog: {ours}."
+            f"Only {join.event_items - join.unknown_items:,} of {many(join.event_items, 'item')} in the events are in "
+            f"the catalog. In the events: {theirs}. In the catalog: {ours}."
         )
         if join.mismatch is not None:
             message += (
@@ -132,8 +133,7 @@ def _field(field: FieldCoverage) -> Iterator[Finding]:
     path = f"catalog.fields.{field.name}"
     if field.unparsable:
         yield Finding.warning(
-            f"{path}: {field.unparsable:,} items have a value that does not read as a {field.kind}; they count as "
-            "having none."
+            f"{path}: the values of {many(field.unparsable, 'item')} do not read as a {field.kind} and count as none."
         )
     if field.present == 0:
         yield Finding.warning(f"{path}: no item has it. Is it the right column?")

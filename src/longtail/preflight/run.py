@@ -22,6 +22,9 @@ from longtail.preflight.findings import find
 from longtail.preflight.report import EventsSummary, Finding, Preflight
 from longtail.recipe import Recipe
 
+#: The last fit, the one without what is held out, and the rounds' one-sided solves together; what tuning adds.
+_ALS_FITS, _ALS_TUNING_FITS = 3, 7
+
 
 def preflight(
     recipe: Recipe,
@@ -128,6 +131,7 @@ def _size(recipe: Recipe, interactions: Interactions, fields: list[FieldCoverage
         characters=sum(field.characters or 0 for field in texts),
         factors=recipe.als.factors,
         iterations=recipe.als.iterations,
+        als_fits=_ALS_FITS + (_ALS_TUNING_FITS if recipe.model.tune_als else 0),
         rounds=recipe.model.rounds,
         landmarks=recipe.model.bridge.landmarks,
         network_rows=network.max_rows if uses_network else 0,

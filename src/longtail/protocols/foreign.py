@@ -63,6 +63,12 @@ class BoundEmbeddings:
         scores[~self.user_known[users]] = -np.inf
         return scores
 
+    def among(self, items: Int64) -> BoundEmbeddings:
+        """The same over some items."""
+        return BoundEmbeddings(
+            self.name, self.user_vectors, self.item_vectors[items], self.user_known, self.item_known[items]
+        )
+
 
 @dataclass(frozen=True)
 class ForeignRankings:
@@ -113,6 +119,10 @@ class BoundRankings:
         scores = np.full(some.shape, -np.inf, dtype=np.float32)
         scores[np.repeat(np.arange(len(users)), np.diff(some.indptr)), some.indices] = some.data
         return scores
+
+    def among(self, items: Int64) -> BoundRankings:
+        """The same over some items."""
+        return BoundRankings(self.name, sparse.csr_array(self.matrix[:, items]))
 
 
 def _vectors(path: Path, id_column: str, vocabulary: Vocabulary) -> tuple[Float32, Bool]:

@@ -90,7 +90,7 @@ def _check_stages(parts: TrainedParts, hidden: Bool, counts: Int64, validation: 
             user, item = rows_of(validation["user_id"], seen.users), rows_of(validation["item_id"], seen.items)
             known = (user >= 0) & (item >= 0)
             given = user[known] * len(seen.items) + item[known]
-            stray &= ~np.isin(told.validation_users * len(seen.items) + told.validation_items, given)
+            stray &= ~np.isin(told.validation_users.astype(np.int64) * len(seen.items) + told.validation_items, given)
         if stray.any():
             place = int(np.flatnonzero(stray)[0])
             raise LeakError(

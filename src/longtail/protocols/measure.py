@@ -89,7 +89,7 @@ def measure(
     with progress.task("measuring", total=len(methods)) as task:
         for method in methods:
             task.say(method.name)
-            rankings = rank_each(method.score_block, users, k, list(candidates.values()), seen=seen, seed=seed)
+            rankings = _rank(method, users, k, list(candidates.values()), seen, seed)
             for (name, mask), ranked in zip(candidates.items(), rankings, strict=True):
                 scores = score(ranked, parts[name], k, metrics)
                 for metric, column in scores.values.items():
@@ -123,6 +123,18 @@ def measure(
         )
     taken = taken_share(parts[whole], buckets, len(LABELS)).tolist() if whole else [0.0] * len(LABELS)
     return Measured(tuple(sections), exposure, dict(zip(LABELS, taken, strict=True)))
+
+
+def _rank(
+    method: Method, users: Int64, k: int, masks: list[Bool], seen: sparse.csr_array | None, seed: int
+) -> list[Int64]:
+    """Rankings within each mask; where all together are few items, no others are scored."""
+    rows = np.flatnonzero(np.any(masks, axis=0)) if masks else np.zeros(0, dtype=np.int64)
+    if not masks or 2 * len(rows) > len(masks[0]):
+        return rank_each(method.score_block, users, k, masks, seen=seen, seed=seed)
+    few = None if seen is None else sparse.csr_array(seen[:, rows])
+    ranked = rank_each(method.among(rows).score_block, users, k, [mask[rows] for mask in masks], seen=few, seed=seed)
+    return [np.where(places >= 0, rows[np.maximum(places, 0)], -1) for places in ranked] if len(rows) else ranked
 
 
 def _within(relevant: sparse.csr_array, mask: Bool) -> sparse.csr_array:

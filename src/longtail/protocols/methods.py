@@ -32,6 +32,9 @@ class Method(Protocol):
     def score_block(self, users: Int64) -> Float32:
         """``(len(users), n_items) float32`` for user rows; minus infinity: never to be shown."""
 
+    def among(self, items: Int64) -> Method:
+        """The same method over some items only, in that order, so that no others need be scored."""
+
 
 class ForeignMethod(Protocol):
     """A method from outside, known by ids until the rows of a training run are known."""
@@ -60,6 +63,10 @@ class Scored:
         """See :class:`Method`."""
         return self.scorer.score_block(users)
 
+    def among(self, items: Int64) -> Scored:
+        """See :class:`Method`."""
+        return Scored(self.name, self.scorer.among(items))
+
 
 @dataclass(frozen=True)
 class Factors:
@@ -79,6 +86,10 @@ class Factors:
         """See :class:`Method`."""
         scores: Float32 = self.user_vectors[users] @ self.item_vectors.T
         return scores
+
+    def among(self, items: Int64) -> Factors:
+        """See :class:`Method`."""
+        return Factors(self.name, self.user_vectors, self.item_vectors[items])
 
 
 @dataclass(frozen=True)

@@ -105,4 +105,4 @@ def contains(matrix: sparse.csr_array, rows: Int64, columns: Int64) -> Bool:
     """Whether each pair is stored in the matrix, ``(n,) bool``."""
     n_rows, n_columns = matrix.shape
     stored = np.repeat(np.arange(n_rows, dtype=np.int64), np.diff(matrix.indptr)) * n_columns + matrix.indices
-    return np.isin(rows * n_columns + columns, stored)
+    return np.isin(rows.astype(np.int64) * n_columns + columns, stored)

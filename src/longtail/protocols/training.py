@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from longtail.calibrate.choices import Choices
 from longtail.calibrate.embeddings import fit
 from longtail.content.cache import EncodingCache
 from longtail.content.combine import combine
+from longtail.core.arrays import Int64
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
@@ -86,7 +89,11 @@ def parts_of(recipe: Recipe, learned: Learned, *, article: bool = True, progress
             seed=recipe.seed,
             progress=progress,
         )
-    users, items = (None, None) if learned.validation is None else learned.validation.nonzero()
+    users: Int64 | None = None
+    items: Int64 | None = None
+    if learned.validation is not None:
+        # Sparse indices may be 32 bits wide; pairs are compared by user x items + item, which is not.
+        users, items = (part.astype(np.int64) for part in learned.validation.nonzero())
     return TrainedParts(
         interactions=learned.interactions,
         model=learned.model,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -56,10 +57,16 @@ def truncated_heads(
     kept = [level for level in wanted if (sold & (whole.n_interactions >= needed[level])).sum() >= 10] or wanted[:1]
     eligible = sold & (whole.n_interactions >= needed[kept[-1]])
     most = max(1, min(most, len(catalog.items) // 20))
-    return reveal(
+    result = reveal(
         "truncated-heads", QUESTION, events, catalog, fit, eligible, whole,
         levels=kept, most=most, test_share=0.2, options=options, progress=progress,
     )  # fmt: skip
+    crossing = threshold(result)
+    if crossing is None:
+        said = f"Up to {kept[-1]:,} interactions ALS alone does not overtake the bridge."
+    else:
+        said = f"ALS alone overtakes the bridge at about {crossing:,.0f} interactions."
+    return replace(result, notes=(*result.notes, said))
 
 
 def threshold(result: ProtocolResult, metric: str = "ndcg") -> float | None:

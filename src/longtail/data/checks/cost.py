@@ -24,11 +24,9 @@ _CONTENT_WIDTH, _CONTENT_COPIES = 1200, 2
 _CELLS_PER_SCORE_BLOCK = 64e6
 
 #: Seconds on two cores.
-_READ_PER_EVENT = 4e-6
+_READ_PER_EVENT = 6e-6
 _PER_TEXT, _PER_CHARACTER, _LOAD_MODEL = 4e-3, 2.5e-4, 15.0
 _ALS_PER_PAIR, _ALS_PER_ROW = 8e-9, 35e-9  # times factors, an iteration
-#: The tuned fit, the fit without what is held out, and the rounds' one-sided solves together.
-_ALS_FITS = 3.0
 _NETWORK_PER_ROW = 4e-5  # an epoch and fold
 _FLOPS = 2e10
 _SCORE_PER_CELL = 6e-9  # one choice on validation scores users x items once
@@ -49,6 +47,7 @@ class Size:
         characters: characters of these texts, each counted up to 1,000.
         factors: dimensions of behaviour.
         iterations: of ALS.
+        als_fits: fits of ALS, those that tune it, and those of parts, together.
         rounds: of bridge and blend.
         landmarks: of the kernel.
         network_rows: items the network is trained on at most.
@@ -65,6 +64,7 @@ class Size:
     characters: int
     factors: int
     iterations: int
+    als_fits: int
     rounds: int
     landmarks: int
     network_rows: int
@@ -110,7 +110,7 @@ def estimate(size: Size, cores: int | None = None) -> Cost:
         "bridge": 8.0 * landmarks * landmarks * 3 + 4.0 * 8192 * landmarks,
         "scoring": 4.0 * min(_CELLS_PER_SCORE_BLOCK, size.validation_users * size.items) * 2,
     }
-    als = size.factors * (_ALS_PER_PAIR * size.pairs + _ALS_PER_ROW * rows) * size.iterations * _ALS_FITS
+    als = size.factors * (_ALS_PER_PAIR * size.pairs + _ALS_PER_ROW * rows) * size.iterations * size.als_fits
     kernel = 2.0 * size.items_with_events * landmarks * landmarks / _FLOPS
     network = _NETWORK_PER_ROW * min(size.network_rows, size.items_with_events) * size.network_passes
     two_cores = {

@@ -16,7 +16,7 @@ from longtail.cf.als import AlsSettings
 from longtail.core.errors import RecipeError
 from longtail.core.settings import Settings
 from longtail.data.schema import CatalogSchema, EventsSchema, WeightSettings
-from longtail.recipe_errors import describe_invalid, describe_unknown
+from longtail.recipe.problems import describe_invalid, describe_unknown
 
 #: Set once at the top of a recipe and handed down to the sections that use them.
 _SHARED = ("tail_below", "seed")

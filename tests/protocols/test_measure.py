@@ -1,0 +1,93 @@
+"""Measuring few candidates scores no others and says the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from longtail.protocols.foreign import BoundEmbeddings, BoundRankings
+from longtail.protocols.measure import _rank, candidate_sets, measure
+from longtail.protocols.methods import standard_methods
+from longtail.protocols.pairs import contains
+
+
+@pytest.fixture
+def methods(shop, honest):
+    parts = honest(*shop)
+    n_users, n_items = parts.interactions.matrix.shape
+    rng = np.random.default_rng(0)
+    mine = [
+        BoundEmbeddings(
+            "vectors",
+            rng.normal(size=(n_users, 3)).astype(np.float32),
+            rng.normal(size=(n_items, 3)).astype(np.float32),
+            rng.random(n_users) < 0.8,
+            rng.random(n_items) < 0.8,
+        ),
+        BoundRankings(
+            "lists", sparse.csr_array(rng.random((n_users, n_items)) * (rng.random((n_users, n_items)) < 0.5))
+        ),
+    ]
+    return parts, [*standard_methods(parts), *mine]
+
+
+def test_every_method_scores_some_items_as_it_scores_all(methods):
+    _, all_methods = methods
+    rows, users = np.array([5, 0, 17]), np.array([3, 1])
+    for method in all_methods:
+        some = method.among(rows)
+        assert some.name == method.name
+        np.testing.assert_allclose(
+            some.score_block(users), method.score_block(users)[:, rows], rtol=1e-5, err_msg=method.name
+        )
+
+
+def test_few_candidates_are_ranked_as_all_are_and_cut(methods):
+    parts, all_methods = methods
+    n_items = len(parts.interactions.items)
+    users = np.arange(20)
+    few = np.zeros(n_items, bool)
+    few[[3, 9, 20, 30]] = True
+    wide = np.ones(n_items, bool)
+    for method in all_methods:
+        if method.name == "popularity":  # its ties fall otherwise
+            continue
+        alone = _rank(method, users, 4, [few], parts.interactions.matrix, 0)[0]
+        beside = _rank(method, users, 4, [few, wide], parts.interactions.matrix, 0)[0]
+        np.testing.assert_array_equal(alone, beside, err_msg=method.name)
+
+
+def test_candidates_are_the_catalogs_by_training_users():
+    counts = np.array([0, 3, 7, 50, 400, 2])  # the last is in events alone
+    sets = candidate_sets(counts, 5, tail_below=8)
+    assert list(sets) == ["whole catalog", "tail", "0", "1-4", "5-19", "20-99", "300+"]
+    np.testing.assert_array_equal(np.flatnonzero(sets["whole catalog"]), [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(np.flatnonzero(sets["tail"]), [0, 1, 2])
+    np.testing.assert_array_equal(np.flatnonzero(sets["1-4"]), [1])
+
+
+def test_a_section_of_candidates_nobody_took_has_no_numbers(methods):
+    parts, all_methods = methods
+    n_users, n_items = parts.interactions.matrix.shape
+    relevant = sparse.csr_array((np.ones(1, bool), ([2], [4])), shape=(n_users, n_items))
+    one, other = np.zeros(n_items, bool), np.zeros(n_items, bool)
+    one[4], other[6] = True, True
+    found = measure(
+        all_methods, relevant, {"one": one, "other": other}, parts.interactions.n_interactions, k=3, seen=None
+    )
+    taken, untaken = found.sections
+    assert (taken.n_users, taken.n_users_without) == (1, 0)
+    assert (untaken.n_users, untaken.n_users_without) == (0, 1)
+    assert untaken.comparisons["ndcg@3"].estimates == {}
+    assert taken.comparisons["ndcg@3"].estimates["ALS"].mean == 1.0
+    assert replace(taken, name="x").to_dict()["n_pairs"] == 1
+
+
+def test_pairs_are_found_where_their_keys_pass_32_bits():
+    n_users, n_items = 50_000, 100_000
+    matrix = sparse.csr_array((np.ones(1), ([49_999], [99_999])), shape=(n_users, n_items))
+    rows, columns = np.array([49_999, 49_998], np.int32), np.array([99_999, 99_999], np.int32)
+    np.testing.assert_array_equal(contains(matrix, rows, columns), [True, False])
