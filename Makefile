@@ -34,10 +34,10 @@ layers: install  ## imports flow down only
 check: lint types layers ## everything but the tests
 
 test: check      ## linters, types, layers and the fast tests
-	$(BIN)/python -m pytest -m 'not slow' -n auto
+	$(BIN)/python -m pytest -m 'not slow' -n auto --dist loadfile
 
 test-all: check  ## the slow tests too
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 format: install  ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .

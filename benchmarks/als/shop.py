@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 CANDIDATES = 8
+CHUNK = 250_000
 
 
 def generate(n_users: int, n_items: int, n_pairs: int, *, rank: int = 32, seed: int = 0) -> sp.csr_array:
@@ -23,12 +24,18 @@ def generate(n_users: int, n_items: int, n_pairs: int, *, rank: int = 32, seed: 
     tastes_i = rng.standard_normal((n_items, rank), np.float32)
     found = np.zeros(0, np.int64)
     while len(found) < n_pairs:
-        size = min(int((n_pairs - len(found)) * 1.2) + 1000, 2_000_000)
-        users = np.minimum(np.searchsorted(activity, rng.random(size)), n_users - 1)
-        offered = np.minimum(np.searchsorted(popularity, rng.random((CANDIDATES, size))), n_items - 1)
-        taste = np.stack([np.einsum("ij,ij->i", tastes_u[users], tastes_i[items]) for items in offered])
-        items = offered[taste.argmax(axis=0), np.arange(size)]
-        found = np.union1d(found, users * np.int64(n_items) + items)
+        drawn, wanted = [found], int((n_pairs - len(found)) * 1.3) + 1000
+        for start in range(0, wanted, CHUNK):
+            size = min(CHUNK, wanted - start)
+            users = np.minimum(np.searchsorted(activity, rng.random(size)), n_users - 1)
+            taste, items = np.full(size, -np.inf, np.float32), np.zeros(size, np.int64)
+            for _ in range(CANDIDATES):
+                offered = np.minimum(np.searchsorted(popularity, rng.random(size)), n_items - 1)
+                score = np.einsum("ij,ij->i", tastes_u[users], tastes_i[offered])
+                items = np.where(score > taste, offered, items)
+                taste = np.maximum(taste, score)
+            drawn.append(users * np.int64(n_items) + items)
+        found = np.unique(np.concatenate(drawn))
     if len(found) > n_pairs:
         found = np.sort(rng.choice(found, n_pairs, replace=False))
     users, items = np.divmod(found, n_items)

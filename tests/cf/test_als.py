@@ -141,7 +141,8 @@ def test_prior_fades_with_evidence_and_without_it_is_everything():
     assert np.all(np.diff(blended.behaviour_share) > 0)
     to_prior = np.linalg.norm(blended.factors - prior, axis=1)
     to_events = np.linalg.norm(blended.factors - alone.factors, axis=1)
-    assert to_prior[1] < to_events[1] and to_events[3] < to_prior[3]
+    assert to_prior[1] < to_events[1]
+    assert to_events[3] < to_prior[3]
     strong = solve_items(sp.csr_array(matrix), U, s, prior=prior, prior_precision=1e7)
     np.testing.assert_allclose(strong.factors, prior, atol=1e-3)
 
@@ -163,17 +164,20 @@ def test_tiny_shapes_with_more_factors_than_rows(shape, solver):
     fit = fit_als(sp.csr_array(np.ones(shape, np.float32)), AlsSettings(factors=33, solver=solver, iterations=3))
     assert fit.user_factors.shape == (shape[0], 33)
     assert fit.item_factors.shape == (shape[1], 33)
-    assert np.isfinite(fit.user_factors).all() and np.isfinite(fit.item_factors).all()
+    assert np.isfinite(fit.user_factors).all()
+    assert np.isfinite(fit.item_factors).all()
 
 
 def test_no_interactions_and_empty_rows():
     empty = fit_als(sp.csr_array((5, 4), dtype=np.float32), AlsSettings(factors=3))
-    assert not empty.user_factors.any() and not empty.item_factors.any()
+    assert not empty.user_factors.any()
+    assert not empty.item_factors.any()
     matrix = interactions(7).tolil()
     matrix[4, :] = 0
     matrix[:, 9] = 0
     fit = fit_als(matrix.tocsr(), AlsSettings(factors=4))
-    assert not fit.user_factors[4].any() and not fit.item_factors[9].any()
+    assert not fit.user_factors[4].any()
+    assert not fit.item_factors[9].any()
 
 
 def test_input_is_left_as_it_was_and_any_sparse_form_will_do():
@@ -222,7 +226,8 @@ def test_estimator_follows_implicit():
     model = AlternatingLeastSquares(factors=8, regularization=0.01, alpha=2.0, iterations=5, random_state=3)
     assert model.fit(matrix) is model
     ids, scores = model.recommend(4, matrix[[4]], N=6)
-    assert len(ids) == 6 and np.all(np.diff(scores) <= 0)
+    assert len(ids) == 6
+    assert np.all(np.diff(scores) <= 0)
     assert not set(ids) & set(matrix[[4]].indices)
     np.testing.assert_allclose(scores, model.item_factors[ids] @ model.user_factors[4], rtol=1e-4)
     again, _ = model.recommend(0, matrix[[4]], N=6, recalculate_user=True)
@@ -230,9 +235,11 @@ def test_estimator_follows_implicit():
     assert again[0] == max(set(range(35)) - set(matrix[[4]].indices), key=lambda i: model.item_factors[i] @ fresh)
     many, values = model.recommend([1, 2, 3], matrix[[1, 2, 3]], N=40)
     assert many.shape == values.shape == (3, 40)
-    assert np.all((many == -1) == np.isneginf(values)) and (many == -1).any()
+    assert np.all((many == -1) == np.isneginf(values))
+    assert (many == -1).any()
     near, cosines = model.similar_items(5, N=4)
-    assert near[0] == 5 and cosines[0] == pytest.approx(1, abs=1e-5)
+    assert near[0] == 5
+    assert cosines[0] == pytest.approx(1, abs=1e-5)
     only, _ = model.recommend(4, N=3, filter_already_liked_items=False, items=[1, 2, 8], filter_items=[2])
     assert set(only) == {1, 8}
     np.testing.assert_allclose(model.recalculate_item(0, matrix.T.tocsr()[[6]]), model.item_factors[6], atol=5e-3)

@@ -72,7 +72,8 @@ def test_zero_and_negative_ratings_count_and_unrated_rows_get_the_mean():
     matrix = sp.coo_array(([-1.0, 0.0, 1.0, 0.0], ([0, 0, 1, 1], [0, 1, 0, 1])), shape=(3, 3))
     fit = fit_explicit(matrix, ExplicitSettings(factors=2))
     assert fit.mean == 0
-    assert not fit.user_factors[2].any() and fit.item_biases[2] == 0
+    assert not fit.user_factors[2].any()
+    assert fit.item_biases[2] == 0
     assert fit.predict(np.array([2]), np.array([2]))[0] == pytest.approx(fit.mean)
     assert fit.predict(np.array([0]), np.array([0]))[0] < fit.predict(np.array([1]), np.array([0]))[0]
 

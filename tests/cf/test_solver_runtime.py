@@ -106,7 +106,8 @@ def test_gram_and_rotation_do_not_depend_on_threads():
 def test_padding_is_zero_and_aligned():
     wide = padded(np.ones((3, 5)), 16, np.float32)
     assert wide.ctypes.data % 64 == 0
-    assert wide[:, :5].all() and not wide[:, 5:].any()
+    assert wide[:, :5].all()
+    assert not wide[:, 5:].any()
 
 
 def test_first_failure_in_a_thread_is_raised():

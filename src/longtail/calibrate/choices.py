@@ -9,7 +9,7 @@ import numpy as np
 
 from longtail.blend import default_exposure
 from longtail.calibrate.als_search import choose_als
-from longtail.calibrate.alternation import Alternation, Pull, alternate, predict_all, typical_length
+from longtail.calibrate.alternation import FEW, Alternation, Pull, alternate, predict_all, typical_length
 from longtail.calibrate.fusion import choose_fusion, choose_gate
 from longtail.calibrate.guard import pick
 from longtail.calibrate.lengths import choose_exponent, choose_pull
@@ -56,6 +56,7 @@ def choose(
     settings: CalibrationSettings,
     *,
     exposure: Float32 | None = None,
+    new_share: float = 1.0,
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> Choices:
@@ -72,12 +73,14 @@ def choose(
         als: where the search for ALS's settings begins.
         settings: what may be chosen from.
         exposure: ``(n_items,)`` in ``train``; None: 1 with events, 0 without.
+        new_share: see :class:`longtail.calibrate.scoring.Judge`; below 1 where whole items were held out at random.
         seed: the same seed gives the same choices.
         progress: told of each choice.
     """
     judge = Judge(
-        train, validation, k=settings.k, tail_below=settings.tail_below, max_users=settings.validation_users, seed=seed
-    )
+        train, validation, k=settings.k, tail_below=settings.tail_below, max_users=settings.validation_users,
+        new_share=new_share, seed=seed,
+    )  # fmt: skip
     if not judge.usable:
         note = "Validation holds next to nothing to choose by: every choice is a default."
         progress.note(note)
@@ -94,13 +97,15 @@ def choose(
         return choices
     counts = np.bincount(train.indices, minlength=train.shape[1])
     taught = np.flatnonzero(features.present.any(axis=1) & (counts >= settings.min_interactions))
-    if len(taught) < 10:
+    if len(taught) < FEW:
         taught = np.flatnonzero(features.present.any(axis=1) & (counts > 0))
     if len(taught) < 10:
         return _alone(choices, f"Only {len(taught)} items have both content and events: nothing to learn from.", progress)
     weights = settings.field_weights
     if weights is None:
-        weights, report["field_weights"] = choose_field_weights(features, items, taught, seed=seed)
+        weights, report["field_weights"] = choose_field_weights(
+            features, items, taught, judge, users[judge.users], seed=seed
+        )
         progress.note("field weights " + ", ".join(f"{name} {weight:g}" for name, weight in weights.items()))
     choices = replace(choices, field_weights=weights)
     z = combine(features, weights)

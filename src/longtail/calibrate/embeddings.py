@@ -12,7 +12,7 @@ from longtail.bridge.training import Bridge
 from longtail.calibrate.alternation import Alternation, alternate
 from longtail.calibrate.choices import MINIMAL_SIGNAL, Choices, choose
 from longtail.calibrate.fusion import fusion_unit
-from longtail.calibrate.holdout import hold_out
+from longtail.calibrate.holdout import PAIRS, hold_out
 from longtail.calibrate.model import Fusion, ItemModel, Length
 from longtail.calibrate.settings import CalibrationSettings
 from longtail.cf.als import AlsFit, AlsSettings, fit_als
@@ -44,6 +44,7 @@ def fit_embeddings(
     settings: CalibrationSettings,
     *,
     validation: Behaviour | None = None,
+    new_share: float = 1.0,
     exposure: Float32 | None = None,
     seed: int = 0,
     progress: Progress = SILENT,
@@ -56,6 +57,8 @@ def fit_embeddings(
         als, settings: see there.
         validation: pairs of a later period over the same users and items; they are chosen by and not learned from. None:
             a tenth of the pairs and some items are held out of ``interactions`` for the choices, and the fit sees all.
+        new_share: below 1 where ``validation`` holds all pairs of items held out at random, see
+            :class:`longtail.calibrate.scoring.Judge`.
         exposure: ``(n_items,)`` in [0, 1]; None: 1 with events, 0 without.
         seed: the same seed gives the same model.
         progress: told of stages and choices.
@@ -72,11 +75,12 @@ def fit_embeddings(
                 "same users and items."
             )
         choices = choose(
-            matrix, validation.matrix, aligned, als, settings, exposure=exposure, seed=seed, progress=progress
-        )
+            matrix, validation.matrix, aligned, als, settings, exposure=exposure, new_share=new_share, seed=seed,
+            progress=progress,
+        )  # fmt: skip
     else:
         train, held = hold_out(matrix, seed=seed)
-        choices = choose(train, held, aligned, als, settings, seed=seed, progress=progress)
+        choices = choose(train, held, aligned, als, settings, new_share=PAIRS, seed=seed, progress=progress)
     return fit(matrix, aligned, choices, settings, exposure=exposure, seed=seed, progress=progress)
 
 

@@ -16,9 +16,9 @@ _ENOUGH = 3
 def hold_out(matrix: Any, *, seed: int = 0) -> tuple[Any, Any]:
     """Split a ``(n_users, n_items)`` CSR into training and validation of the same shape.
 
-    One item in twenty (of those with at least three users) becomes new: all its pairs leave training, and as many of
-    them as of warm items' stand in validation, or a list of nothing but new items would look best. Of users with
-    three or more remaining pairs a tenth is held out. The same seed gives the same split.
+    One item in twenty (of those with at least three users) becomes new: all its pairs go to validation. Of users with
+    three or more remaining pairs a tenth is held out. Pass ``new_share=PAIRS`` where validation is scored. The same
+    seed gives the same split.
     """
     rng = np.random.default_rng(seed)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
@@ -28,8 +28,8 @@ def hold_out(matrix: Any, *, seed: int = 0) -> tuple[Any, Any]:
     warm_pairs = np.bincount(rows[~of_new], minlength=matrix.shape[0])
     drawn = rng.random(len(rows)) < PAIRS
     enough = warm_pairs[rows] >= _ENOUGH
-    held = drawn & (of_new | enough)
-    return _only(matrix, rows, ~of_new & ~held), _only(matrix, rows, held)
+    held = of_new | (drawn & enough)
+    return _only(matrix, rows, ~held), _only(matrix, rows, held)
 
 
 def _only(matrix: Any, rows: Any, keep: Any) -> Any:

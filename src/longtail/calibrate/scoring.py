@@ -65,11 +65,25 @@ class Judge:
         train: ``(n_users, n_items)`` CSR; what a user has is never recommended again.
         validation: ``(n_users, n_items)`` CSR of later or held-out pairs. Pairs that are in ``train`` do not count, nor
             do users without training interactions, about whom no factors exist.
-        k: the cut. tail_below: items with fewer training interactions are the tail. max_users: drawn with the seed.
+        k: the cut.
+        tail_below: items with fewer training interactions are the tail.
+        max_users: drawn with the seed.
+        new_share: the share of pairs with new items that counts where all items are candidates. 1 for a later period;
+            where whole items were held out at random with all their pairs, the share of pairs held out of the others,
+            or a list of nothing but new items would look best.
+        seed: of the users, the share, and ties.
     """
 
     def __init__(
-        self, train: Any, validation: Any, *, k: int = 10, tail_below: int = 20, max_users: int = 1500, seed: int = 0
+        self,
+        train: Any,
+        validation: Any,
+        *,
+        k: int = 10,
+        tail_below: int = 20,
+        max_users: int = 1500,
+        new_share: float = 1.0,
+        seed: int = 0,
     ) -> None:
         self.k, self.seed = k, seed
         counts = np.bincount(train.indices, minlength=train.shape[1])
@@ -80,6 +94,7 @@ class Judge:
             users = np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
         self.users: Int64 = users
         self.train = sparse.csr_array(train[users])
+        wanted = sparse.csr_array(relevant[users])
         everything = np.ones(train.shape[1], dtype=np.bool_)
         self.masks: dict[str, Bool] = {
             "overall": everything,
@@ -87,17 +102,19 @@ class Judge:
             "tail": (counts > 0) & (counts < tail_below),
             "mixed": everything,
         }
-        if len(users):
-            # Among new items only those that sold at all compete: the others say nothing and would drown the rest.
-            sold = np.bincount(relevant[users].indices, minlength=train.shape[1]) > 0
-            self.masks["cold"] = new = (counts == 0) & sold
-        else:
-            new = counts == 0
-        self.relevant: dict[str, Any] = {}
-        for name, mask in self.masks.items():
-            within = only_columns(sparse.csr_array(relevant[users]), new if name == "mixed" else mask)
-            if name == "overall" or within.nnz >= ENOUGH_PAIRS:
-                self.relevant[name] = within
+        # Among new items only those that sold at all compete: the others say nothing and would drown the rest.
+        new = counts == 0
+        self.masks["cold"] = new & (np.bincount(wanted.indices, minlength=train.shape[1]) > 0)
+        counted = wanted if new_share >= 1 else _thinned(wanted, new, new_share, seed)
+        parts = {
+            "overall": counted,
+            "cold": only_columns(wanted, new),
+            "tail": only_columns(wanted, self.masks["tail"]),
+            "mixed": only_columns(counted, new),
+        }
+        self.relevant: dict[str, Any] = {
+            name: part for name, part in parts.items() if name == "overall" or part.nnz >= ENOUGH_PAIRS
+        }
 
     @property
     def usable(self) -> bool:
@@ -130,6 +147,14 @@ class Judge:
             values[name] = float(ndcg_at_k(ranked, relevant, self.k)[judged].mean()) if judged.any() else np.nan
         return Quality(**values)
 
+    def cold_ndcg(self, users: Float32, predictions: Float32) -> float:
+        """NDCG among new items alone, from predictions ``(number of new items that sold, d)`` in row order."""
+        columns = np.flatnonzero(self.masks["cold"])
+        relevant = sparse.csr_array(self.relevant["cold"][:, columns])
+        rows = np.flatnonzero(relevant_counts(relevant))
+        ranked = rank_each(lambda block: users[block] @ predictions.T, rows, self.k, None, seed=self.seed)[0]
+        return float(ndcg_at_k(ranked, sparse.csr_array(relevant[rows]), self.k).mean())
+
     def profiles(self, content: Float32) -> Float32:
         """Mean content of each judged user's history, ``(len(self.users), d_z) float32``."""
         return profiles(self.train, content)
@@ -149,6 +174,13 @@ def only_columns(matrix: Any, mask: Bool) -> Any:
     keep = mask[matrix.indices]
     indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
     return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
+
+
+def _thinned(pairs: Any, new: Bool, share: float, seed: int) -> Any:
+    drawn = np.random.default_rng([seed, 1]).random(pairs.nnz) < share
+    keep = ~new[pairs.indices] | drawn
+    indptr = np.concatenate([[0], np.cumsum(keep)])[pairs.indptr]
+    return sparse.csr_array((pairs.data[keep], pairs.indices[keep], indptr), shape=pairs.shape)
 
 
 def pattern(matrix: Any) -> Any:

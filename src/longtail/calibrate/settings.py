@@ -17,10 +17,10 @@ class CalibrationSettings(Settings):
     """``article``: one network, squared error on raw vectors, hard switch at a threshold. ``als``: behaviour alone."""
     bridge: BridgeSettings = BridgeSettings()
     tune_als: bool = True
-    """Choose regularization and unobserved weight on validation, starting from the recipe's; ALS alone gets the same."""
+    """Choose regularization and unobserved weight on validation, starting from the recipe's; ALS alone has the same."""
     rounds: int = Field(default=2, ge=1, le=6)
     """Times the bridge is fitted and the items are solved with its predictions as prior."""
-    min_interactions: int = Field(default=3, ge=1)
+    min_interactions: int = Field(default=5, ge=1)
     """An item's vector teaches the first round's bridge from this many users on; later rounds learn from all."""
     article_threshold: int | None = Field(default=None, ge=1)
     """Where the article's method switches to behaviour. None: 300, or what leaves a fifth of the catalog above it."""
@@ -28,7 +28,7 @@ class CalibrationSettings(Settings):
     """How firmly an item is held to its prediction, in multiples of the penalty an item without events has."""
     length_exponents: tuple[float, ...] = (0.0, 0.5, 1.0)
     """beta in s f |f|^(beta - 1): 0 forgets how sure a prediction is, 1 keeps it in its length."""
-    length_scales: tuple[float, ...] = (0.25, 0.4, 0.6, 0.8, 1.0, 1.3)
+    length_scales: tuple[float, ...] = (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
     """s, in multiples of the typical length of a learned vector."""
     fusion_weights: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
     """w, in multiples of the typical score: content's part in a user's score of an item without events."""

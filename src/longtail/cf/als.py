@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from longtail.cf.objective import AlsSettings, as_rows
 from longtail.core.arrays import Bool, Float32, Int64
 from longtail.core.errors import DataError
 from longtail.core.progress import SILENT, Progress
-from longtail.core.ranking import top_k
-from longtail.core.vocabulary import Vocabulary
+
+if TYPE_CHECKING:  # at run time it would bring pyarrow, which training does not need
+    from longtail.core.vocabulary import Vocabulary
 
 
 class AlternatingLeastSquares:
@@ -182,6 +183,8 @@ class AlternatingLeastSquares:
         return allowed
 
     def _best(self, scores: Float32, N: int, allowed: Bool) -> tuple[Any, Any]:
+        from longtail.core.ranking import top_k  # brings pyarrow, so not before it is needed
+
         best = top_k(scores, N, allowed)
         ids = best if self._items is None else np.array(self._items.take(best), dtype=object)
         return ids, scores[best]

@@ -147,7 +147,7 @@ def _rated(ratings: Any) -> Any:
     """CSR of float32 with every stored value kept."""
     if not sp.issparse(ratings):
         raise DataError(f"Ratings must be a scipy sparse matrix with users as rows; found {type(ratings).__name__}.")
-    pairs = sp.coo_array(ratings)
+    pairs: Any = sp.coo_array(ratings)  # type: ignore[call-overload]
     if not pairs.nnz:
         raise DataError("There are no ratings. Explicit ALS needs at least one; store zeros that are ratings.")
     order = np.lexsort((pairs.col, pairs.row))

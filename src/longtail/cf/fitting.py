@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from longtail.cf.solver.step import DUAL_BELOW, width_for
 from longtail.core.arrays import Float32
 from longtail.core.errors import DataError, NumericalError
 from longtail.core.progress import SILENT, Progress
-from longtail.core.vocabulary import Vocabulary
+
+if TYPE_CHECKING:  # at run time it would bring pyarrow, which training does not need
+    from longtail.core.vocabulary import Vocabulary
 
 #: One-sided solves are not repeated, so their conjugate gradients run on until this relative error.
 CONVERGED = 1e-6
@@ -85,7 +87,11 @@ def fit_als(
     d = settings.factors
     threads = threads or available_threads()
     by_user = Pairs(rows, settings, column_exposure=item_exposure)
-    by_item = Pairs(rows.T.tocsr(), settings, row_exposure=item_exposure)
+    # The transposed copy is ours, so alpha goes into it in place.
+    transposed = rows.T.tocsr()
+    transposed.data *= np.float32(settings.alpha)
+    by_item = Pairs(transposed, settings.model_copy(update={"alpha": 1.0}), row_exposure=item_exposure)
+    del transposed
     precision = None
     if item_prior is not None:
         if item_prior_precision is None:
@@ -116,7 +122,8 @@ def fit_als(
                 V += np.float32((streak - 1) / (streak + 1)) * (V - last)
             step = RotatedStep(
                 by_user.indptr, by_user.indices, by_user.quadratic, by_user.linear, V, U, d, cg_steps=steps,
-                tolerance=tolerance, regularization=user_penalty, fixed_exposure=item_exposure, row_exposure=None,
+                quadratic_offset=by_user.offset, tolerance=tolerance, regularization=user_penalty,
+                fixed_exposure=item_exposure, row_exposure=None,
                 prior=None, prior_precision=None, name_row=name(users, "user"), name_fixed=name(items, "item"),
                 **common,
             )  # fmt: skip
@@ -125,7 +132,8 @@ def fit_als(
             prior = None if item_prior is None else (item_prior @ basis[:d, :d]).astype(np.float32)
             step = RotatedStep(
                 by_item.indptr, by_item.indices, by_item.quadratic, by_item.linear, U, V, d, cg_steps=steps,
-                tolerance=tolerance, regularization=item_penalty, fixed_exposure=None, row_exposure=item_exposure,
+                quadratic_offset=by_item.offset, tolerance=tolerance, regularization=item_penalty,
+                fixed_exposure=None, row_exposure=item_exposure,
                 prior=prior, prior_precision=precision, name_row=name(items, "item"), name_fixed=name(users, "user"),
                 **common,
             )  # fmt: skip
@@ -172,7 +180,8 @@ def solve_users(
     pairs = Pairs(matrix, settings, column_exposure=exposure)
     return half_step(
         pairs.indptr, pairs.indices, pairs.quadratic, pairs.linear, item_factors,
-        regularization=penalties(pairs.lengths, len(item_factors), settings), fixed_exposure=exposure, start=start,
+        quadratic_offset=pairs.offset, regularization=penalties(pairs.lengths, len(item_factors), settings),
+        fixed_exposure=exposure, start=start,
         name_row=name(users, "user"), name_fixed=name(items, "item"), threads=threads, **_precision(settings, start),
     )  # fmt: skip
 
@@ -202,7 +211,8 @@ def solve_items(
         precision = np.broadcast_to(np.asarray(prior_precision, np.float32), (pairs.shape[0],))
     return half_step(
         pairs.indptr, pairs.indices, pairs.quadratic, pairs.linear, user_factors,
-        regularization=penalties(pairs.lengths, len(user_factors), settings, precision=precision),
+        quadratic_offset=pairs.offset, regularization=penalties(pairs.lengths, len(user_factors), settings,
+        precision=precision),
         row_exposure=exposure, prior=prior, prior_precision=precision, start=start, with_share=with_share,
         name_row=name(items, "item"), name_fixed=name(users, "user"), threads=threads, **_precision(settings, start),
     )  # fmt: skip

@@ -62,7 +62,7 @@ class AlsSettings(Settings):
 
 
 class Pairs:
-    """The observed pairs by row, with their weights in the quadratic (D) and the linear term (b).
+    """The observed pairs by row, with their weights in the linear (b) and the quadratic term (D = quadratic - offset).
 
     Args:
         matrix: ``(n, m)`` sparse weights, without alpha; explicit zeros are dropped, duplicates summed.
@@ -82,13 +82,14 @@ class Pairs:
         self.indices: Int32 = rows.indices.astype(np.int32, copy=False)
         self.linear: Float32 = rows.data if settings.alpha == 1 else rows.data * np.float32(settings.alpha)
         self.quadratic: Float32 = self.linear
-        if settings.objective == "hu":
+        self.offset = 1.0 if settings.objective == "hu" else 0.0
+        if settings.objective == "hu" and not (row_exposure is None and column_exposure is None):
             unobserved: Float32 = np.ones(1, np.float32)
             if column_exposure is not None:
                 unobserved = np.asarray(column_exposure, np.float32)[self.indices]
             if row_exposure is not None:
                 unobserved = np.repeat(np.asarray(row_exposure, np.float32), np.diff(self.indptr)) * unobserved
-            self.quadratic = self.linear - unobserved
+            self.quadratic, self.offset = self.linear - unobserved, 0.0
 
     @property
     def lengths(self) -> Int64:

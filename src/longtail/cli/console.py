@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -15,10 +16,18 @@ from rich.progress import Progress as Bars
 
 from longtail.core.progress import Task
 
+#: Columns where there is no terminal to ask: enough for the widest table.
+WIDE = 120
+
+
+def _width(stream: TextIO) -> int | None:
+    return None if stream.isatty() or "COLUMNS" in os.environ else WIDE
+
+
 #: Answers: tables and JSON, safe to pipe.
-console = Console(highlight=False)
+console = Console(highlight=False, width=_width(sys.stdout))
 #: Progress, notes and errors.
-messages = Console(stderr=True, highlight=False)
+messages = Console(stderr=True, highlight=False, width=_width(sys.stderr))
 
 
 def print_json(value: Any) -> None:

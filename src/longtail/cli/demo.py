@@ -13,7 +13,7 @@ from longtail.cli.console import RichProgress, console
 
 #: A product this grocer does not have, with nothing but what stands on its package.
 NEW_ITEM = {
-    "product_id": "new-cold-brew",
+    "item_id": "new-cold-brew",
     "department": "GROCERY",
     "brand": "National",
     "product_category": "COFFEE",

@@ -92,39 +92,41 @@ def signed(value: float) -> str:
     return ("-" if value < 0 else "+") + number(abs(value))
 
 
-def _methods(result: ProtocolResult, metric: str, method: str, against: str, widths: bool) -> Table:
+def _methods(result: ProtocolResult, metric: str, method: str, against: str, narrow: bool) -> Table:
+    """The table of means; where the terminal is narrow, intervals and counts go to a second line of each cell."""
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1))
     table.add_column("", no_wrap=True)
-    table.add_column("items", justify="right", no_wrap=True)
-    table.add_column("asked", justify="right", no_wrap=True)
+    if not narrow:
+        table.add_column("items", justify="right", no_wrap=True)
+        table.add_column("asked", justify="right", no_wrap=True)
     for name in result.methods:
         table.add_column(name, justify="right", no_wrap=True)
     both = method in result.methods and against in result.methods
     if both:
-        table.add_column(f"{method} - {against}", justify="right", no_wrap=True)
+        table.add_column(f"vs {against}", justify="right", no_wrap=True)
     for section in result.sections:
         pair = (method, against) if both else None
-        table.add_row(*_row(section, section.comparisons[metric], result.methods, pair, widths))
+        table.add_row(*_row(section, section.comparisons[metric], result.methods, pair, narrow))
     return table
 
 
 def _row(
-    section: Section, comparison: Comparison, methods: tuple[str, ...], pair: tuple[str, str] | None, widths: bool
+    section: Section, comparison: Comparison, methods: tuple[str, ...], pair: tuple[str, str] | None, narrow: bool
 ) -> list[Text]:
-    cells = [
-        Text(section.name),
-        Text(f"{section.n_candidates:,}"),
-        Text(f"{section.n_users:,}{'*' if section.n_users < FEW else ' '}"),
-    ]
+    asked = f"{section.n_users:,}{'*' if section.n_users < FEW else ' '}"
+    if narrow:
+        cells = [Text(section.name).append(f"\n{section.n_candidates:,}", style="dim")]
+    else:
+        cells = [Text(section.name), Text(f"{section.n_candidates:,}"), Text(asked)]
     if not comparison.estimates:
         return cells + [Text("-", style="dim") for _ in methods]
     best = max(estimate.mean for estimate in comparison.estimates.values())
+    between = "\n" if narrow else " "
     for name in methods:
         estimate = comparison.estimates[name]
         cell = Text(number(estimate.mean), style="bold" if estimate.mean == best > 0 else "")
-        if widths:
-            cell.append(f" ±{number((estimate.high - estimate.low) / 2)}", style="dim not bold")
-        cells.append(cell)
+        half = number((estimate.high - estimate.low) / 2)
+        cells.append(cell.append(f"{between}±{half}", style="dim not bold"))
     if pair:
         difference = comparison.difference(*pair)
         sign, style = SIGNS[(1 if difference.estimate.mean > 0 else -1) if difference.significant else 0]

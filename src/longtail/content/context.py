@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy.typing as npt
@@ -25,12 +26,14 @@ class Context:
         progress: where long work reports to.
         seed: of whatever is random in fitting.
         allow_network: whether a model may be fetched from the hub.
+        base: the folder that paths of pictures are relative to.
     """
 
     cache: EncodingCache | None = None
     progress: Progress = SILENT
     seed: int = 0
     allow_network: bool = False
+    base: Path = Path()
 
 
 class FieldEncoder(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -31,11 +32,13 @@ class ContentModel:
         encoders: registry name and encoder, in the order of the features' fields.
         cache: where encodings are kept; not part of the state, may be set on a restored model.
         allow_network: whether models may be fetched.
+        base: the folder that paths of pictures are relative to; not part of the state.
     """
 
     encoders: tuple[tuple[str, FieldEncoder], ...]
     cache: EncodingCache | None = None
     allow_network: bool = False
+    base: Path = Path()
 
     @classmethod
     def fit(
@@ -47,6 +50,7 @@ class ContentModel:
         seed: int = 0,
         fit_rows: Int64 | None = None,
         allow_network: bool = False,
+        base: Path = Path(),
     ) -> tuple[Self, Features]:
         """Fit every encoder and encode every item.
 
@@ -58,6 +62,7 @@ class ContentModel:
             fit_rows: rows of the items that anything may be fitted on; None: all. Items held out for evaluation are
                 encoded but decide nothing.
             allow_network: whether a model that is named by its hub name may be fetched.
+            base: the folder that paths of pictures are relative to: the recipe's.
 
         Raises:
             RecipeError: fields that cannot be read together, or that name columns that are not there.
@@ -68,13 +73,13 @@ class ContentModel:
             fit_rows = np.unique(np.asarray(fit_rows, dtype=np.int64))
             if len(fit_rows) and not (fit_rows[0] >= 0 and fit_rows[-1] < len(catalog)):
                 raise DataError(f"fit_rows must be rows of the catalog, 0 to {len(catalog) - 1}; found {fit_rows[-1]}.")
-        context = Context(cache, progress, seed, allow_network)
+        context = Context(cache, progress, seed, allow_network, base)
         encoders, fields = [], []
         for name, (registered, schemas) in plan(catalog.schema).items():
             encoder, field = ENCODERS[registered].fit(name, schemas, catalog, context, fit_rows)
             encoders.append((registered, encoder))
             fields.append(field)
-        return cls(tuple(encoders), cache, allow_network), Features(catalog.items, tuple(fields))
+        return cls(tuple(encoders), cache, allow_network, base), Features(catalog.items, tuple(fields))
 
     def encode(self, catalog: Catalog, *, progress: Progress = SILENT) -> Features:
         """Features of other items, or of the same: a row gets the bits it got, or would have got, in fitting.
@@ -83,7 +88,7 @@ class ContentModel:
             DataError: as :meth:`fit`; also where a model is not the one of training.
             MissingExtraError: as :meth:`fit`.
         """
-        context = Context(self.cache, progress, 0, self.allow_network)
+        context = Context(self.cache, progress, 0, self.allow_network, self.base)
         return Features(catalog.items, tuple(encoder.encode(catalog, context) for _, encoder in self.encoders))
 
     def describe(self) -> list[dict[str, Any]]:
@@ -107,6 +112,7 @@ class ContentModel:
         *,
         cache: EncodingCache | None = None,
         allow_network: bool = False,
+        base: Path = Path(),
     ) -> Self:
         """The same model again. Pretrained models are looked for when a field first needs them.
 
@@ -123,4 +129,4 @@ class ContentModel:
                 )
             name = f"encoder{at}"
             encoders.append((registered, ENCODERS[registered].from_state(meta[name], nested(name, arrays))))
-        return cls(tuple(encoders), cache, allow_network)
+        return cls(tuple(encoders), cache, allow_network, base)

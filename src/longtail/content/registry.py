@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from longtail.content.attributes import AttributesEncoder
 from longtail.content.context import FieldEncoder
+from longtail.content.image import ImageEncoder
 from longtail.content.numbers import NumbersEncoder
 from longtail.content.text import TextEncoder
 from longtail.content.vectors import VectorEncoder
@@ -16,6 +17,7 @@ ENCODERS: dict[str, type[FieldEncoder]] = {
     "attributes": AttributesEncoder,
     "numbers": NumbersEncoder,
     "vector": VectorEncoder,
+    "image": ImageEncoder,
 }
 
 #: The encoder of each kind of field.
@@ -29,6 +31,7 @@ _ENCODER_OF: dict[FieldKind, str] = {
     "measure": "numbers",
     "date": "numbers",
     "vector": "vector",
+    "image": "image",
 }
 #: Encoders that read all their columns as one field, which has the encoder's name.
 _TOGETHER = ("attributes", "numbers")
@@ -38,16 +41,11 @@ def plan(schema: CatalogSchema) -> dict[str, tuple[str, dict[str, FieldSchema]]]
     """The features' fields in order: name -> encoder, and the catalog's fields that go into it.
 
     Raises:
-        RecipeError: a kind that cannot be read yet, or a field that has the name of a group of columns.
+        RecipeError: a field that has the name of a group of columns.
     """
     planned: dict[str, tuple[str, dict[str, FieldSchema]]] = {}
     for name, field in schema.fields.items():
-        encoder = _ENCODER_OF.get(field.kind)
-        if encoder is None:
-            raise RecipeError(
-                f"The field {name!r} has the kind {field.kind!r}, which this version cannot read; it reads "
-                f'{", ".join(_ENCODER_OF)}. Leave the field out, or give its vectors as kind = "vector".'
-            )
+        encoder = _ENCODER_OF[field.kind]
         into = encoder if encoder in _TOGETHER else name
         if encoder not in _TOGETHER and name in _TOGETHER:
             raise RecipeError(

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from longtail.content.cache import EncodingCache, key_of
+from longtail.content.cache import key_of
 from longtail.content.cleaning import clean_column
 from longtail.content.context import Context
+from longtail.content.entries import known
 from longtail.content.nesting import nest, nested
 from longtail.content.prepare import Preparation, Rows
 from longtail.content.sentence_model import (
@@ -34,8 +35,6 @@ from longtail.data.template import placeholders, render
 
 #: Blocks between two writes to the cache: what an interruption can cost.
 _BLOCKS_A_WRITE = 16
-#: Entries of the cache in memory beside the matrix they are put into.
-_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -194,7 +193,7 @@ def _encode(name: str, texts: list[str], model: SentenceModel, context: Context)
     An entry of the cache is the vector and, behind it, whether its text was cut.
     """
     keys = [key_of(text.encode()) for text in texts]
-    entries = _known(context.cache, model.space, keys)
+    entries = known(context.cache, model.space, keys)
     missing = np.flatnonzero(entries.missing)
     with context.progress.task(f"read {name}", total=len(texts)) as task:
         if len(missing) < len(texts):
@@ -216,30 +215,6 @@ def _encode(name: str, texts: list[str], model: SentenceModel, context: Context)
                     waiting = []
     matrix = entries.matrix
     return matrix[:, :-1].astype(np.float32), int(np.count_nonzero(matrix[:, -1:]))
-
-
-class _Entries:
-    """Entries of the cache by text, in one matrix whose width the first one tells."""
-
-    def __init__(self, n: int) -> None:
-        self.matrix = np.zeros((n, 0), np.float16)
-        self.missing = np.ones(n, np.bool_)
-
-    def fill(self, rows: Int64, vectors: npt.NDArray[np.float16]) -> None:
-        if not self.matrix.shape[1]:
-            self.matrix = np.zeros((len(self.matrix), vectors.shape[1]), np.float16)
-        self.matrix[rows] = vectors
-        self.missing[rows] = False
-
-
-def _known(cache: EncodingCache | None, space: str, keys: list[bytes]) -> _Entries:
-    entries = _Entries(len(keys))
-    if cache is not None:
-        for start in range(0, len(keys), _AT_ONCE):
-            found = cache.get(space, keys[start : start + _AT_ONCE], np.float16)
-            if found:
-                entries.fill(start + np.fromiter(found, np.int64, len(found)), np.stack(list(found.values())))
-    return entries
 
 
 def _shared(model: SentenceModel, context: Context) -> SentenceModel:

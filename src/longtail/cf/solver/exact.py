@@ -14,7 +14,16 @@ from longtail.cf.solver.compile import compiled
 
 @compiled
 def _factorise(
-    begin: Any, end: Any, indices: Any, quadratic: Any, fixed: Any, d: Any, width: Any, diagonal: Any, matrix: Any
+    begin: Any,
+    end: Any,
+    indices: Any,
+    quadratic: Any,
+    offset: Any,
+    fixed: Any,
+    d: Any,
+    width: Any,
+    diagonal: Any,
+    matrix: Any,
 ) -> Any:
     """The lower Cholesky factor of ``diag(diagonal) + Σ D_j v_j v_j'``; False where that is not positive definite."""
     matrix[:] = 0
@@ -23,7 +32,7 @@ def _factorise(
     for j in range(begin, end):
         at = np.intp(indices[j]) * width
         for i in range(d):
-            w = quadratic[j] * fixed[at + i]
+            w = (quadratic[j] - offset) * fixed[at + i]
             for k in range(i + 1):
                 matrix[i, k] += w * fixed[at + k]
     for i in range(d):
@@ -42,7 +51,8 @@ def _factorise(
 
 @compiled
 def solve_rows_exactly(
-    rows: Any, indptr: Any, indices: Any, quadratic: Any, linear: Any, fixed: Any, spectrum: Any, unobserved: Any,
+    rows: Any, indptr: Any, indices: Any, quadratic: Any, offset: Any, linear: Any, fixed: Any, spectrum: Any,
+    unobserved: Any,
     ridge: Any, constant: Any, x: Any, value: Any, d: Any,
 ) -> None:  # fmt: skip
     """Solve some rows by Cholesky; ``d``: how many of the columns are not padding."""
@@ -70,7 +80,7 @@ def solve_rows_exactly(
             at = np.intp(indices[j]) * width
             for k in range(d):
                 y[k] += linear[j] * fixed[at + k]
-        if not _factorise(begin, end, indices, quadratic, fixed, d, width, diagonal, matrix):
+        if not _factorise(begin, end, indices, quadratic, offset, fixed, d, width, diagonal, matrix):
             value[r] = np.nan
             continue
         for i in range(d):
@@ -89,13 +99,14 @@ def solve_rows_exactly(
             s = 0.0
             for k in range(d):
                 s += np.float64(fixed[at + k]) * y[k]
-            result += s * (quadratic[j] * s - 2.0 * np.float64(linear[j]))
+            result += s * ((quadratic[j] - offset) * s - 2.0 * np.float64(linear[j]))
         value[r] = result
 
 
 @compiled
 def inverse_traces(
-    rows: Any, indptr: Any, indices: Any, quadratic: Any, fixed: Any, spectrum: Any, unobserved: Any, ridge: Any,
+    rows: Any, indptr: Any, indices: Any, quadratic: Any, offset: Any, fixed: Any, spectrum: Any, unobserved: Any,
+    ridge: Any,
     trace: Any, d: Any,
 ) -> None:  # fmt: skip
     """Write the trace of the inverse of each row's matrix into ``trace`` (n,) float64; NaN where there is no inverse.
@@ -117,10 +128,10 @@ def inverse_traces(
             for j in range(begin, end):
                 at = np.intp(indices[j]) * width
                 for k in range(d):
-                    diagonal[k] += quadratic[j] * fixed[at + k] * fixed[at + k]
+                    diagonal[k] += (quadratic[j] - offset) * fixed[at + k] * fixed[at + k]
             for k in range(d):
                 result += 1.0 / np.float64(diagonal[k])
-        elif _factorise(begin, end, indices, quadratic, fixed, d, width, diagonal, matrix):
+        elif _factorise(begin, end, indices, quadratic, offset, fixed, d, width, diagonal, matrix):
             for c in range(d):  # columns of the inverse factor
                 for i in range(c, d):
                     s = dtype.type(1 if i == c else 0)

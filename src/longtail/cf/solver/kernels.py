@@ -1,6 +1,7 @@
 """The compiled row solvers of training. Everything happens in the basis in which the shared part is diagonal.
 
-For one row with observed rows ``v_j`` of the fixed side, weights ``D_j`` (quadratic) and ``b_j`` (linear), a diagonal
+For one row with observed rows ``v_j`` of the fixed side, weights ``D_j`` (quadratic, less an offset) and ``b_j``
+(linear), a diagonal
 ``a`` and a constant right-hand side ``h`` (precision times prior), both find the minimum of
 
     q(x) = x'(diag(a) + Σ D_j v_j v_j') x - 2 x'(Σ b_j v_j + h)
@@ -24,7 +25,17 @@ LEVERAGE = 1000.0
 
 @compiled
 def _stream(
-    begin: Any, end: Any, indices: Any, quadratic: Any, linear: Any, fixed: Any, d: Any, x: Any, out: Any, first: Any
+    begin: Any,
+    end: Any,
+    indices: Any,
+    quadratic: Any,
+    offset: Any,
+    linear: Any,
+    fixed: Any,
+    d: Any,
+    x: Any,
+    out: Any,
+    first: Any,
 ) -> Any:
     """``out += Σ (first b_j - D_j v_j·x) v_j`` over the pairs of one row; returns ``Σ b_j v_j·x``.
 
@@ -61,14 +72,14 @@ def _stream(
             s7 = multiply_add(load(fixed, i7 + k), p, s7)
         t0, t1, t2, t3 = sums(s0, s1, s2, s3)
         t4, t5, t6, t7 = sums(s4, s5, s6, s7)
-        w0 = -quadratic[j] * t0
-        w1 = -quadratic[j + 1] * t1
-        w2 = -quadratic[j + 2] * t2
-        w3 = -quadratic[j + 3] * t3
-        w4 = -quadratic[j + 4] * t4
-        w5 = -quadratic[j + 5] * t5
-        w6 = -quadratic[j + 6] * t6
-        w7 = -quadratic[j + 7] * t7
+        w0 = (offset - quadratic[j]) * t0
+        w1 = (offset - quadratic[j + 1]) * t1
+        w2 = (offset - quadratic[j + 2]) * t2
+        w3 = (offset - quadratic[j + 3]) * t3
+        w4 = (offset - quadratic[j + 4]) * t4
+        w5 = (offset - quadratic[j + 5]) * t5
+        w6 = (offset - quadratic[j + 6]) * t6
+        w7 = (offset - quadratic[j + 7]) * t7
         if first:
             b0 = linear[j]
             b1 = linear[j + 1]
@@ -112,7 +123,7 @@ def _stream(
         for k in range(0, d, LANES):
             s = multiply_add(load(fixed, at + k), load(x, k), s)
         t = total(s)
-        w = -quadratic[j] * t
+        w = (offset - quadratic[j]) * t
         if first:
             inner += np.float64(linear[j] * t)
             w += linear[j]
@@ -133,7 +144,8 @@ def _dot(x: Any, y: Any, d: Any) -> Any:
 
 @compiled
 def _conjugate_gradients(
-    begin: Any, end: Any, indices: Any, quadratic: Any, linear: Any, fixed: Any, d: Any, diagonal: Any, inverse: Any,
+    begin: Any, end: Any, indices: Any, quadratic: Any, offset: Any, linear: Any, fixed: Any, d: Any, diagonal: Any,
+    inverse: Any,
     constant: Any, x: Any, steps: Any, tolerance: Any, residual: Any, direction: Any, image: Any,
 ) -> Any:  # fmt: skip
     """At most ``steps`` steps from ``x``, preconditioned by ``inverse``; writes ``x`` and returns ``q(x)``."""
@@ -148,7 +160,7 @@ def _conjugate_gradients(
                 break
             for k in range(d):
                 image[k] = -diagonal[k] * direction[k]
-        inner = _stream(begin, end, indices, quadratic, linear, fixed, d, direction, image, step == 0)
+        inner = _stream(begin, end, indices, quadratic, offset, linear, fixed, d, direction, image, step == 0)
         before = size
         if step == 0:
             for k in range(d):
@@ -174,7 +186,8 @@ def _conjugate_gradients(
 
 @compiled
 def _dual(
-    begin: Any, end: Any, indices: Any, quadratic: Any, linear: Any, fixed: Any, d: Any, diagonal: Any, scale: Any,
+    begin: Any, end: Any, indices: Any, quadratic: Any, offset: Any, linear: Any, fixed: Any, d: Any, diagonal: Any,
+    scale: Any,
     constant: Any, x: Any, rows: Any, matrix: Any, multiplier: Any,
 ) -> Any:  # fmt: skip
     """The exact minimum through the ``n x n`` dual (Woodbury), all ``D_j >= 0``; writes ``x`` and returns ``q(x)``.
@@ -188,7 +201,7 @@ def _dual(
         x[k] = constant[k]
     for j in range(n):
         at = np.intp(indices[begin + j]) * d
-        root = spread(np.sqrt(quadratic[begin + j]))
+        root = spread(np.sqrt(quadratic[begin + j] - offset))
         b = spread(linear[begin + j])
         for k in range(0, d, LANES):
             v = load(fixed, at + k)
@@ -247,13 +260,14 @@ def _dual(
         for k in range(0, d, LANES):
             s = multiply_add(load(fixed, at + k), load(x, k), s)
         t = np.float64(total(s))
-        result += t * (quadratic[j] * t - 2.0 * np.float64(linear[j]))
+        result += t * ((quadratic[j] - offset) * t - 2.0 * np.float64(linear[j]))
     return result
 
 
 @compiled
 def solve_rows(
-    rows: Any, indptr: Any, indices: Any, quadratic: Any, linear: Any, fixed: Any, spectrum: Any, mean_square: Any,
+    rows: Any, indptr: Any, indices: Any, quadratic: Any, offset: Any, linear: Any, fixed: Any, spectrum: Any,
+    mean_square: Any,
     unobserved: Any, ridge: Any, constant: Any, x: Any, value: Any, dual_below: Any, steps: Any, tolerance: Any,
 ) -> None:  # fmt: skip
     """Solve some rows: short ones exactly, long ones by conjugate gradients.
@@ -262,7 +276,8 @@ def solve_rows(
         rows: which rows, int64.
         indptr: ``(n + 1,) int64``, where the pairs of each row begin.
         indices: ``(nnz,) int32``, the fixed row of each pair.
-        quadratic: ``(nnz,)`` D.
+        quadratic: ``(nnz,)`` D + offset.
+        offset: subtracted from every quadratic weight, of the dtype of the spectrum.
         linear: ``(nnz,)`` b.
         fixed: ``(m * d,)`` the rotated fixed side, flat.
         spectrum: ``(d,)`` eigenvalues of its weighted Gram.
@@ -304,8 +319,8 @@ def solve_rows(
         solution = x[r * d : (r + 1) * d]
         lowest, mass = zero, zero
         for j in range(begin, end):
-            lowest = min(lowest, quadratic[j])
-            mass += quadratic[j]
+            lowest = min(lowest, quadratic[j] - offset)
+            mass += quadratic[j] - offset
         # Without any penalty the flattest directions still need a slope.
         floor = least * max(unobserved[r], one)
         for k in range(d):
@@ -322,7 +337,7 @@ def solve_rows(
             for k in range(d):
                 inverse[k] = one / np.sqrt(diagonal[k])
             value[r] = _dual(
-                begin, end, indices, quadratic, linear, fixed, d, diagonal, inverse, h, solution, scaled, small,
+                begin, end, indices, quadratic, offset, linear, fixed, d, diagonal, inverse, h, solution, scaled, small,
                 multiplier,
             )  # fmt: skip
         if not few or not np.isfinite(value[r]):
@@ -334,7 +349,7 @@ def solve_rows(
             for k in range(d):
                 inverse[k] = one / (diagonal[k] + mass * mean_square[k])
             value[r] = _conjugate_gradients(
-                begin, end, indices, quadratic, linear, fixed, d, diagonal, inverse, h, solution,
+                begin, end, indices, quadratic, offset, linear, fixed, d, diagonal, inverse, h, solution,
                 steps + (end - begin if few else 0), tolerance,
                 residual, direction, image,
             )  # fmt: skip

@@ -53,6 +53,7 @@ def half_step(
     *,
     unobserved_weight: float,
     regularization: Floats | float,
+    quadratic_offset: float = 0.0,
     fixed_exposure: Floats | None = None,
     row_exposure: Floats | None = None,
     prior: Floats | None = None,
@@ -80,6 +81,7 @@ def half_step(
         fixed: ``(m, d)`` V, float32; float64 makes everything float64.
         unobserved_weight: α₀.
         regularization: λ_r, ``(n,)`` or one number, already scaled by frequency.
+        quadratic_offset: subtracted from all D, so that D = c - 1 and b = c can share one array.
         fixed_exposure: ``(m,)`` E in [0, 1]; 1 by default.
         row_exposure: ``(n,)`` e in [0, 1]; 1 by default.
         prior: ``(n, d)`` f.
@@ -111,8 +113,9 @@ def half_step(
     x = padded(np.zeros((n, 0)) if begin is None else begin, width, dtype)
     solved = RotatedStep(
         indptr, indices, quadratic, linear, padded(fixed, width, dtype), x, d,
-        unobserved_weight=unobserved_weight, regularization=regularization, fixed_exposure=fixed_exposure,
-        row_exposure=row_exposure, prior=prior, prior_precision=prior_precision, solver=solver, cg_steps=cg_steps,
+        unobserved_weight=unobserved_weight, regularization=regularization, quadratic_offset=quadratic_offset,
+        fixed_exposure=fixed_exposure, row_exposure=row_exposure, prior=prior, prior_precision=prior_precision,
+        solver=solver, cg_steps=cg_steps,
         tolerance=tolerance, dual_below=dual_below, threads=threads, name_row=name_row, name_fixed=name_fixed,
     )  # fmt: skip
     with one_blas_thread():
@@ -144,7 +147,8 @@ class RotatedStep:
 
     def __init__(
         self, indptr: Any, indices: Any, quadratic: Floats, linear: Floats, fixed: Floats, x: Floats, d: int, *,
-        unobserved_weight: float, regularization: Floats | float, fixed_exposure: Floats | None,
+        unobserved_weight: float, regularization: Floats | float, quadratic_offset: float,
+        fixed_exposure: Floats | None,
         row_exposure: Floats | None, prior: Floats | None, prior_precision: Floats | float | None, solver: Solver,
         cg_steps: int, tolerance: float, dual_below: int, threads: int | None, name_row: Callable[[int], str],
         name_fixed: Callable[[int], str],
@@ -157,6 +161,7 @@ class RotatedStep:
         indptr, indices = np.ascontiguousarray(indptr, np.int64), np.ascontiguousarray(indices, np.int32)
         self.indptr, self.indices = indptr, indices
         self.quadratic = np.ascontiguousarray(quadratic, dtype)
+        self.offset = dtype.type(quadratic_offset)
         self.fixed = fixed
         self.unobserved = _per_row(row_exposure, n, dtype, "row exposure", 1.0) * dtype.type(unobserved_weight)
         self.precision = _per_row(prior_precision, n, dtype, "prior precision", 0.0)
@@ -187,12 +192,13 @@ class RotatedStep:
             flat = (fixed.reshape(-1), self.spectrum)
             if solver == "exact":
                 solve_rows_exactly(
-                    rows, indptr, indices, self.quadratic, linear, *flat, self.unobserved, self.ridge,
+                    rows, indptr, indices, self.quadratic, self.offset, linear, *flat, self.unobserved, self.ridge,
                     constant.reshape(-1), x.reshape(-1), value, d,
                 )  # fmt: skip
             else:
                 solve_rows(
-                    rows, indptr, indices, self.quadratic, linear, *flat, mean_square, self.unobserved, self.ridge,
+                    rows, indptr, indices, self.quadratic, self.offset, linear, *flat, mean_square, self.unobserved,
+                    self.ridge,
                     constant.reshape(-1), x.reshape(-1), value, dual_below if solver == "auto" else 0, cg_steps,
                     float(tolerance),
                 )  # fmt: skip
@@ -211,8 +217,8 @@ class RotatedStep:
 
         def work(rows: Int64) -> None:
             inverse_traces(
-                rows, self.indptr, self.indices, self.quadratic, self.fixed.reshape(-1), self.spectrum, self.unobserved,
-                self.ridge, trace, self.d,
+                rows, self.indptr, self.indices, self.quadratic, self.offset, self.fixed.reshape(-1), self.spectrum,
+                self.unobserved, self.ridge, trace, self.d,
             )  # fmt: skip
 
         spread(work, np.array_split(pinned, max(1, len(pinned) // 64)), self.threads)
