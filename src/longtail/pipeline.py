@@ -121,7 +121,13 @@ def learn(
     unseen = catalog.items.rows(hidden)
     fit_rows = np.setdiff1d(np.arange(len(catalog)), unseen) if len(hidden) else None
     content, features = ContentModel.fit(
-        catalog, cache=cache, seed=recipe.seed, fit_rows=fit_rows, allow_network=allow_network, progress=progress
+        catalog,
+        cache=cache,
+        progress=progress,
+        seed=recipe.seed,
+        fit_rows=fit_rows,
+        allow_network=allow_network,
+        base=recipe.data_folder,
     )
     features = align(features, interactions.items)
     scored = None

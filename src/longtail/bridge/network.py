@@ -119,7 +119,7 @@ def fit_network(
         features: of all items; fields no training row has are left out.
         rows: ``(n,)`` items to learn from.
         targets: ``(n, d) float32``; unit rows, or what another bridge leaves of them.
-        settings: sizes and schedule. Above ``max_rows`` each fold trains on a seeded sample of its rows.
+        settings: sizes and schedule.
         seed: of folds, initial weights, order and dropout; the same seed gives the same network.
 
     Raises:
@@ -142,8 +142,6 @@ def fit_network(
     def one(fold: int) -> tuple[Weights, int, float]:
         learn, hold = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         own = np.random.default_rng([seed, fold])
-        if len(learn) > settings.max_rows:
-            learn = np.sort(own.choice(learn, settings.max_rows, replace=False))
         watch = hold if len(hold) <= 4000 else np.sort(own.choice(hold, 4000, replace=False))
         return _train(torch, names, x, present, targets, learn, watch, settings, seed + 1 + fold)
 
@@ -170,7 +168,7 @@ def fit_single(features: Features, rows: Int64, targets: Float32, settings: Netw
     x, present = [matrix[rows] for matrix in x], present[rows]
     order = np.random.default_rng(seed).permutation(len(rows))
     cut = max(1, len(rows) // 10)
-    learn = np.sort(order[cut:][: settings.max_rows])
+    learn = np.sort(order[cut:])
     with _one_thread(torch):
         member, _, _ = _train(torch, names, x, present, targets, learn, np.sort(order[:cut]), settings, seed + 1)
     return NetworkBridge(names, (member,))

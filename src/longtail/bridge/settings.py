@@ -29,8 +29,6 @@ class NetworkSettings(Settings):
     """Epochs without a better error on the held-out items after which training stops."""
     folds: int = Field(default=3, ge=2, le=20)
     """Each fold's network predicts the items it has not seen; new items get the mean of all of them."""
-    max_rows: int = Field(default=24_000, ge=100)
-    """Items to train on at most, those with most events first in turn; the rest are predicted out of sample anyway."""
     residual: bool = True
     """Learn what the kernel's out-of-sample prediction leaves, instead of all of it."""
 
@@ -41,6 +39,6 @@ class BridgeSettings(Settings):
     method: BridgeMethod = "auto"
     landmarks: int = Field(default=2000, ge=10, le=4000)
     """Items the kernel compares with; all of them where there are fewer."""
-    held_out: float = Field(default=0.1, gt=0, lt=0.5)
-    """Share of the items with events on which the learners are scored."""
+    max_rows: int = Field(default=20_000, ge=100)
+    """Items a learner is fitted on at most, drawn with the seed; the others are predicted, and so out of sample."""
     network: NetworkSettings = NetworkSettings()

@@ -124,7 +124,8 @@ def fit_bridge(
         features: of all items.
         z: ``(n_items, d_z) float32`` content vectors; rows without content are zero and are not learned from.
         targets: ``(n_items, d) float32``; only directions are used.
-        rows: items to learn from; those without content or with a zero target are left out.
+        rows: items to learn from; those without content or with a zero target are left out, and of more than the
+            settings allow a sample is drawn.
         settings: what to fit.
         method: overrides ``settings.method``: the first rounds of an alternation need only the kernel.
         seed: the same seed gives the same bridge.
@@ -135,6 +136,8 @@ def fit_bridge(
     """
     method = method or settings.method
     rows = rows[z[rows].any(axis=1) & targets[rows].any(axis=1)]
+    if len(rows) > settings.max_rows:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, settings.max_rows, replace=False))
     if len(rows) < 2:
         raise DataError(f"A bridge needs at least two items with content and behaviour; found {len(rows)}.")
     unit = unit_rows(targets[rows])

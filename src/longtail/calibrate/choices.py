@@ -85,6 +85,7 @@ def choose(
         note = "Validation holds next to nothing to choose by: every choice is a default."
         progress.note(note)
         return _defaults(Choices(als=als, rounds=settings.rounds), settings, note)
+    quick = settings.bridge.model_copy(update={"landmarks": min(settings.bridge.landmarks, TRIAL_LANDMARKS)})
     report: dict[str, Any] = {"users": len(judge.users), "pairs": {k: int(v.nnz) for k, v in judge.relevant.items()}}
     if settings.tune_als:
         als, report["als"] = choose_als(judge, train, als, seed=seed, progress=progress)
@@ -113,7 +114,7 @@ def choose(
     learn = np.zeros(len(counts), dtype=np.bool_)
     learn[taught] = True
     _, raw, score = predict_all(
-        features, z, items, learn & has, settings.bridge, method="kernel", seed=seed + 1, progress=progress
+        features, z, items, learn & has, quick, method="kernel", seed=seed + 1, progress=progress
     )
     report["first_bridge"] = score
     if score["r2"] < MINIMAL_SIGNAL:
@@ -136,7 +137,7 @@ def choose(
     states: list[Alternation] = []
     qualities: list[Quality] = []
     for state in alternate(
-        train, users, items, features, z, pull, als, settings.bridge, rounds=settings.rounds, last_method="kernel",
+        train, users, items, features, z, pull, als, quick, rounds=settings.rounds, last_method="kernel",
         min_interactions=settings.min_interactions, tail_below=settings.tail_below, exposure=exposure, seed=seed,
         progress=progress,
     ):  # fmt: skip
@@ -167,6 +168,8 @@ def choose(
 
 #: Explained share of the variance of directions, on unseen items, below which content is taken to say nothing.
 MINIMAL_SIGNAL = 0.005
+#: Landmarks of the kernels that choices are made with; the final fit has as many as the settings say.
+TRIAL_LANDMARKS = 1000
 
 
 def _alone(choices: Choices, why: str, progress: Progress) -> Choices:

@@ -40,7 +40,7 @@ class CalibrationSettings(Settings):
     """Weight per field in the content vector. None: chosen on items held out from the bridge."""
     tolerance: float = Field(default=0.0, ge=0, lt=0.5)
     """The guard: share of overall quality a choice may cost. 0: none."""
-    validation_users: int = Field(default=1500, ge=10)
+    validation_users: int = Field(default=1000, ge=10)
     """Users at most on whom choices are scored, drawn with the seed."""
     k: int = Field(default=10, ge=1)
     """Choices are scored by NDCG at this k."""

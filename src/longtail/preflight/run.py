@@ -134,7 +134,7 @@ def _size(recipe: Recipe, interactions: Interactions, fields: list[FieldCoverage
         als_fits=_ALS_FITS + (_ALS_TUNING_FITS if recipe.model.tune_als else 0),
         rounds=recipe.model.rounds,
         landmarks=recipe.model.bridge.landmarks,
-        network_rows=network.max_rows if uses_network else 0,
+        network_rows=recipe.model.bridge.max_rows if uses_network else 0,
         network_passes=network.epochs * network.folds,
         validation_users=recipe.model.validation_users,
     )

@@ -156,18 +156,18 @@ class RotatedStep:
         dtype = fixed.dtype
         n, width = x.shape
         self.d = d
-        _check_shapes(indptr, indices, quadratic, linear, fixed, x, prior, prior_precision)
+        check_shapes(indptr, indices, quadratic, linear, fixed, x, prior, prior_precision)
         self.threads = threads or available_threads()
         indptr, indices = np.ascontiguousarray(indptr, np.int64), np.ascontiguousarray(indices, np.int32)
         self.indptr, self.indices = indptr, indices
         self.quadratic = np.ascontiguousarray(quadratic, dtype)
         self.offset = dtype.type(quadratic_offset)
         self.fixed = fixed
-        self.unobserved = _per_row(row_exposure, n, dtype, "row exposure", 1.0) * dtype.type(unobserved_weight)
-        self.precision = _per_row(prior_precision, n, dtype, "prior precision", 0.0)
-        self.ridge = _per_row(regularization, n, dtype, "regularization") + self.precision
+        self.unobserved = per_row(row_exposure, n, dtype, "row exposure", 1.0) * dtype.type(unobserved_weight)
+        self.precision = per_row(prior_precision, n, dtype, "prior precision", 0.0)
+        self.ridge = per_row(regularization, n, dtype, "regularization") + self.precision
         linear = np.ascontiguousarray(linear, dtype)
-        exposure = None if fixed_exposure is None else _per_row(fixed_exposure, len(fixed), dtype, "fixed exposure")
+        exposure = None if fixed_exposure is None else per_row(fixed_exposure, len(fixed), dtype, "fixed exposure")
         value = np.zeros(n)
         problem = (indptr, indices, self.quadratic, linear, fixed, x, prior, name_row, name_fixed)
         with one_blas_thread():
@@ -240,7 +240,8 @@ def portions(indptr: Int64 | Int32, d: int) -> list[Int64]:
     return first + [part for part in np.split(rest, np.unique(bounds)) if len(part)]
 
 
-def _per_row(values: Any, n: int, dtype: Any, what: str, default: float | None = None) -> Any:
+def per_row(values: Any, n: int, dtype: Any, what: str, default: float | None = None) -> Any:
+    """One number for each of ``n`` rows, finite and not negative; raises DataError."""
     if values is None:
         values = default
     if np.ndim(values) not in (0, 1) or (np.ndim(values) == 1 and len(values) != n):
@@ -252,9 +253,10 @@ def _per_row(values: Any, n: int, dtype: Any, what: str, default: float | None =
     return array
 
 
-def _check_shapes(
+def check_shapes(
     indptr: Any, indices: Any, quadratic: Any, linear: Any, fixed: Any, x: Any, prior: Any, precision: Any
 ) -> None:
+    """Raise DataError where the arguments of a half-step do not fit together."""
     if fixed.ndim != 2 or x.ndim != 2 or fixed.shape[1] != x.shape[1] or len(indptr) != len(x) + 1:
         raise DataError(f"Rows {len(indptr) - 1:,}, start {x.shape} and fixed side {fixed.shape} do not fit together.")
     if not len(indices) == len(quadratic) == len(linear) == (indptr[-1] if len(indptr) else 0):

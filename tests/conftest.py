@@ -1,0 +1,72 @@
+"""A small shop that tests share: written as CSV and trained once a test process, by the commands a user types."""
+
+import csv
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from longtail.cli.main import app
+
+KINDS = ("rope", "lamp", "tent", "boot", "mug", "map")
+COLOURS = ("red", "blue", "green")
+
+
+def write_shop(folder):
+    """150 users who each like two kinds of things; 120 items, the last 12 with no events at all."""
+    rng = np.random.default_rng(7)
+    items = [
+        {
+            "sku": f"{number:05d}",
+            "name": f"{COLOURS[number % 3]} {KINDS[number % 6]} no {number}",
+            "kind": KINDS[number % 6],
+            "colour": COLOURS[number % 3],
+            "price": f"{5 + number % 6 * 10 + number % 7}",
+        }
+        for number in range(120)
+    ]
+    events = []
+    for user in range(150):
+        liked = rng.choice(6, 2, replace=False)
+        for _ in range(int(rng.integers(8, 25))):
+            kind = rng.choice(liked) if rng.random() < 0.9 else rng.integers(6)
+            number = int(kind + 6 * min(17, int(rng.exponential(5))))
+            day = int(rng.integers(60))
+            events.append(
+                {
+                    "customer": f"c{user:03d}",
+                    "sku": f"{number:05d}",
+                    "time": f"2026-0{1 + day // 30}-{1 + day % 28:02d} 10:00:00",
+                    "what": str(rng.choice(["view", "purchase"], p=[0.7, 0.3])),
+                }
+            )
+    events.append({"customer": "", "sku": "00001", "time": "2026-01-05 10:00:00", "what": "view"})
+    for name, rows in (("products.csv", items), ("events.csv", events)):
+        with (folder / name).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def run_longtail(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Run `longtail` with these arguments and give what it printed."""
+    return run_longtail
+
+
+@pytest.fixture(scope="session")
+def trained_shop(tmp_path_factory):
+    """A folder with events.csv, products.csv, shop.toml and shop.bundle; tests must not change what is in it."""
+    folder = tmp_path_factory.mktemp("shop")
+    write_shop(folder)
+    run_longtail("init", folder / "events.csv", folder / "products.csv", "-o", folder / "shop.toml")
+    text = (folder / "shop.toml").read_text()
+    (folder / "shop.toml").write_text(text + "\n[als]\nfactors = 12\n")
+    run_longtail("train", folder / "shop.toml", "-o", folder / "shop.bundle", "--cache", folder / "cache")
+    return folder
