@@ -1,6 +1,8 @@
 """What the README says can be typed is typed here, on the small shop that tests share."""
 
+import json
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -81,3 +83,9 @@ def test_make_targets_of_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\S+)", "\n".join(blocks("sh")), flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_the_table_of_results_is_what_was_measured():
+    script = runpy.run_path(str(ROOT / "benchmarks" / "quality" / "readme.py"))
+    result = json.loads(script["RESULTS"].read_text(encoding="utf-8"))
+    assert script["placed"](README, result) == README

@@ -57,8 +57,8 @@ def solve(rows, p, dtype=np.float32, **how):
 SOLVERS = {
     "exact": {"solver": "exact"},
     "dual": {"solver": "auto", "dual_below": 1000},
-    "auto": {"solver": "auto", "dual_below": 3, "cg_steps": 60, "tolerance": 1e-7},
-    "cg": {"solver": "cg", "cg_steps": 60, "tolerance": 1e-7},
+    "auto": {"solver": "auto", "dual_below": 3, "cg_steps": 500, "tolerance": 1e-7},
+    "cg": {"solver": "cg", "cg_steps": 500, "tolerance": 1e-7},
 }
 
 

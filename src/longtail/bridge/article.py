@@ -17,6 +17,8 @@ from longtail.core.features import Features
 
 #: What share of the catalog should be above the switch where few items reach 300 interactions.
 HEAD_SHARE = 0.2
+#: Heads are few and their vectors little noisy: small batches, little dropout, many epochs.
+MLP = NetworkSettings(hidden=256, dropout=0.1, weight_decay=0.01, learning_rate=2e-3, batch=128, epochs=30, patience=5)
 
 
 def default_threshold(n_interactions: Int64) -> int:
@@ -60,5 +62,5 @@ def fit_article(
             f"The article's method learns from items with at least {threshold} interactions and content; found "
             f"{len(rows)}, needs 10. Lower article_threshold."
         )
-    settings = (settings or NetworkSettings()).model_copy(update={"field_dropout": 0.0})
+    settings = (settings or MLP).model_copy(update={"field_dropout": 0.0})
     return fit_single(features, rows, item_factors[rows], settings, seed=seed), head

@@ -118,7 +118,9 @@ def fit_kernel(
             f"{len(z)} content vectors, {len(targets)} targets and {len(ridges)} ridges."
         )
     if not (np.isfinite(z).all() and np.isfinite(targets).all()):
-        raise NumericalError("Content vectors or targets of the bridge have NaN or infinite values; check the encoders.")
+        raise NumericalError(
+            "Content vectors or targets of the bridge have NaN or infinite values; check the encoders."
+        )
     curve: dict[float, float]
     if len(ridges) == 1:
         ridge, curve = float(ridges[0]), {}

@@ -53,7 +53,9 @@ class NetworkBridge:
         for name, matrix in zip(self.fields, x, strict=True):
             width = self.members[0][f"tower.{name}"].shape[0]
             if matrix.shape[1] != width:
-                raise DataError(f"The network was trained on {width} dimensions of field {name!r}; found {matrix.shape[1]}.")
+                raise DataError(
+                    f"The network was trained on {width} dimensions of field {name!r}; found {matrix.shape[1]}."
+                )
         result = np.zeros((len(present), self.members[0]["out.bias"].shape[0]), dtype=np.float32)
         for member in self.members:
             for start in range(0, len(present), _BLOCK):
@@ -99,9 +101,13 @@ def inputs(features: Features, names: tuple[str, ...]) -> tuple[list[Float32], B
     """The fields' matrices and the mask ``(n, n_fields)`` in the towers' order. Raises DataError for a missing field."""
     missing = [name for name in names if name not in features.names]
     if missing:
-        raise DataError(f"The network was trained on the fields {missing}, which these features lack: {features.names}.")
+        raise DataError(
+            f"The network was trained on the fields {missing}, which these features lack: {features.names}."
+        )
     chosen = [features[name] for name in names]
-    present = np.stack([field.present for field in chosen], axis=1) if chosen else np.zeros((len(features.items), 0), bool)
+    present = (
+        np.stack([field.present for field in chosen], axis=1) if chosen else np.zeros((len(features.items), 0), bool)
+    )
     return [field.matrix for field in chosen], present
 
 
@@ -158,7 +164,9 @@ def fit_network(
     return NetworkFit(NetworkBridge(names, tuple(members)), predictions, tuple(epochs), tuple(errors))
 
 
-def fit_single(features: Features, rows: Int64, targets: Float32, settings: NetworkSettings, *, seed: int = 0) -> NetworkBridge:
+def fit_single(
+    features: Features, rows: Int64, targets: Float32, settings: NetworkSettings, *, seed: int = 0
+) -> NetworkBridge:
     """Train one network on nine tenths of the rows, stopping early on the rest. Arguments and errors: `fit_network`."""
     torch = require("torch", extra="text", purpose="Training the network bridge")
     names = tuple(field.name for field in features if field.present[rows].any() and field.matrix.shape[1])
@@ -242,7 +250,13 @@ def _train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=settings.learning_rate, total_steps=steps, pct_start=0.1, cycle_momentum=False
     )
-    best, best_epoch, best_error = start, 0, np.inf
+
+    def error_of(weights: Weights) -> float:
+        predicted = _forward(weights, names, [matrix[watch] for matrix in x], present[watch])
+        return float(np.mean(((predicted - targets[watch]) ** 2).sum(axis=1, dtype=np.float64)))
+
+    # Not having trained at all is a candidate: what another bridge leaves may be nothing but noise.
+    best, best_epoch, best_error = start, 0, error_of(start)
     for epoch in range(settings.epochs):
         for batch in _batches(rng, learn, settings.batch):
             shown = present[batch] & (rng.random((len(batch), len(names))) >= settings.field_dropout)
@@ -258,8 +272,7 @@ def _train(
             optimizer.step()
             schedule.step()
         current = {name: tensor.detach().numpy().copy() for name, tensor in parameters.items()}
-        predicted = _forward(current, names, [matrix[watch] for matrix in x], present[watch])
-        error = float(np.mean(((predicted - targets[watch]) ** 2).sum(axis=1, dtype=np.float64)))
+        error = error_of(current)
         if error < best_error:
             best, best_epoch, best_error = current, epoch + 1, error
         elif epoch + 1 - best_epoch >= settings.patience:

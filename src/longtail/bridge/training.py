@@ -167,7 +167,12 @@ def _network(
 
 
 def _keep(
-    rows: Int64, unit: Float32, kernel: KernelFit, network: NetworkFit | None, method: BridgeMethod, settings: BridgeSettings
+    rows: Int64,
+    unit: Float32,
+    kernel: KernelFit,
+    network: NetworkFit | None,
+    method: BridgeMethod,
+    settings: BridgeSettings,
 ) -> FittedBridge:
     """Score the candidates, weights (kernel, network), and keep one."""
     learned = None if network is None else network.out_of_sample

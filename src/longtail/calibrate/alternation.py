@@ -104,7 +104,9 @@ def predict_all(
     progress: Progress = SILENT,
 ) -> tuple[Bridge, Float32, dict[str, Any]]:
     """Fit a bridge on some items and predict all: out of sample for those it learned from, plainly for the others."""
-    fitted = fit_bridge(features, z, targets, np.flatnonzero(learn), settings, method=method, seed=seed, progress=progress)
+    fitted = fit_bridge(
+        features, z, targets, np.flatnonzero(learn), settings, method=method, seed=seed, progress=progress
+    )
     raw = np.zeros(targets.shape, dtype=np.float32)
     others = z.any(axis=1)
     others[fitted.rows] = False

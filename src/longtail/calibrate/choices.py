@@ -101,7 +101,9 @@ def choose(
     if len(taught) < FEW:
         taught = np.flatnonzero(features.present.any(axis=1) & (counts > 0))
     if len(taught) < 10:
-        return _alone(choices, f"Only {len(taught)} items have both content and events: nothing to learn from.", progress)
+        return _alone(
+            choices, f"Only {len(taught)} items have both content and events: nothing to learn from.", progress
+        )
     weights = settings.field_weights
     if weights is None:
         weights, report["field_weights"] = choose_field_weights(
@@ -118,14 +120,16 @@ def choose(
     )
     report["first_bridge"] = score
     if score["r2"] < MINIMAL_SIGNAL:
-        return _alone(choices, f"Content says nothing about behaviour (R² {score['r2']:.3f} on unseen items).", progress)
+        return _alone(
+            choices, f"Content says nothing about behaviour (R² {score['r2']:.3f} on unseen items).", progress
+        )
     reduction = reduce(z, 128, taught)
     content = reduction.apply(z)
     neighbours = judge.measure(judge.profiles(content), content)
     report["content_alone"] = neighbours.to_dict()
     # Gains count from the better of what there was: ALS for known items, content for new ones.
     base = Quality(alone.overall, neighbours.cold, alone.tail, neighbours.mixed)
-    floor = alone.overall * (1.0 - settings.tolerance)
+    floor = alone.guarded * (1.0 - settings.tolerance)
     exposure = default_exposure(train) if exposure is None else exposure
     typical = typical_length(items, counts, settings.min_interactions, settings.tail_below)
     exponent, report["length_exponent"] = choose_exponent(judge, users[judge.users], raw, settings.length_exponents)
@@ -144,14 +148,15 @@ def choose(
         states.append(state)
         qualities.append(judge.measure(state.user_factors[judge.users], state.item_vectors))
     report["rounds"] = [quality.to_dict() for quality in qualities]
-    best = pick(qualities, base, floor=floor)
-    if qualities[best].overall < floor:
+    best = pick(qualities, base, floor=floor, mixed=False)
+    if qualities[best].guarded < floor:
         pull = replace(pull, precision=0.0)
         report["guard"] = "The prior cost overall quality: items with events keep to behaviour alone."
         progress.note(report["guard"])
     choices = replace(choices, rounds=best + 1, pull=pull)
-    state, now = states[best], qualities[best]
-    floor = max(floor, now.overall * (1.0 - settings.tolerance))
+    state = states[best]
+    # What blending gained overall may be spent on bringing new items up; if it gained nothing, nothing may be lost.
+    floor = min(floor, qualities[best].guarded)
     weight, half_at, report["fusion"] = choose_fusion(
         judge, state.user_factors[judge.users], state.item_vectors, content, counts, base,
         weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor, seed=seed,
@@ -161,9 +166,7 @@ def choose(
         gates=settings.similar_gates, seed=seed,
     )  # fmt: skip
     progress.note(f"content beside the vectors: {weight:g} for users, {gate:g} for similar items")
-    return replace(
-        choices, fusion_weight=weight, fusion_half_at=half_at, similar_weight=gate, similar_half_at=gate_at
-    )
+    return replace(choices, fusion_weight=weight, fusion_half_at=half_at, similar_weight=gate, similar_half_at=gate_at)
 
 
 #: Explained share of the variance of directions, on unseen items, below which content is taken to say nothing.

@@ -158,7 +158,9 @@ def fit(
     sample = people if len(people) <= 2000 else np.sort(np.random.default_rng(seed).choice(people, 2000, replace=False))
     unit = 0.0
     if choices.fusion_weight:
-        unit = fusion_unit(state.user_factors[sample], state.item_vectors, profiles(matrix[sample], content), content, seed)
+        unit = fusion_unit(
+            state.user_factors[sample], state.item_vectors, profiles(matrix[sample], content), content, seed
+        )
     fusion = Fusion(
         choices.fusion_weight * unit, choices.fusion_half_at, choices.similar_weight, choices.similar_half_at
     )

@@ -116,7 +116,9 @@ def choose_gate(
     if len(queries) > _QUERIES:
         queries = np.sort(rng.choice(queries, _QUERIES, replace=False))
     together = sparse.csr_array(by_item[queries] @ taken)
-    own = sparse.csr_array((np.ones(len(queries), np.float32), (np.arange(len(queries)), queries)), shape=together.shape)
+    own = sparse.csr_array(
+        (np.ones(len(queries), np.float32), (np.arange(len(queries)), queries)), shape=together.shape
+    )
     together = sparse.csr_array(together - together.multiply(own))
     together.eliminate_zeros()
     if together.nnz < ENOUGH_PAIRS:

@@ -7,24 +7,24 @@ from collections.abc import Sequence
 from longtail.calibrate.scoring import Quality
 
 
-def pick(candidates: Sequence[Quality], base: Quality, *, floor: float) -> int:
+def pick(candidates: Sequence[Quality], base: Quality, *, floor: float, mixed: bool = True) -> int:
     """The position of the best candidate.
 
     Args:
         candidates: measured on the same users; the first of equals wins, so put the simplest first.
         base: what gains are counted from.
-        floor: the lowest overall quality allowed.
+        floor: the lowest quality allowed for known items among all (overall quality where that is not measured).
+        mixed: whether it counts how far up new items stand among known ones.
 
     Returns:
-        Of the candidates at or above the floor the one with the largest gain; if none is, the one with the best overall
-        quality.
+        Of the candidates at or above the floor the one with the largest gain; if none is, the one that costs least.
 
     Raises:
         ValueError: no candidates.
     """
     if not candidates:
         raise ValueError("There is nothing to pick from.")
-    allowed = [i for i, quality in enumerate(candidates) if quality.overall >= floor]
+    allowed = [i for i, quality in enumerate(candidates) if quality.guarded >= floor]
     if not allowed:
-        return max(range(len(candidates)), key=lambda i: candidates[i].overall)
-    return max(allowed, key=lambda i: (candidates[i].gain_over(base), -i))
+        return max(range(len(candidates)), key=lambda i: candidates[i].guarded)
+    return max(allowed, key=lambda i: (candidates[i].gain_over(base, mixed=mixed), -i))

@@ -12,7 +12,7 @@ from longtail.calibrate.alternation import Pull
 from longtail.calibrate.guard import pick
 from longtail.calibrate.model import Length
 from longtail.calibrate.scoring import Judge, Quality
-from longtail.cf.als import AlsSettings
+from longtail.cf.als import AlsSettings, solve_users
 from longtail.core.arrays import Bool, Float32
 
 
@@ -51,10 +51,14 @@ def choose_pull(
     exposure: Float32,
     start: Float32,
 ) -> tuple[Pull, list[dict[str, Any]]]:
-    """s at a middling tau, then tau at that s, each under the guard.
+    """First s at a middling tau, then tau at that s, each under the guard.
+
+    How far up new items stand among known ones does not count here: lengths that bring them up push rarely taken items,
+    which have the same prior, over better ones. That is left to fusion, which knows who has no events.
 
     Args:
-        users: ``(n_users, d)`` factors of all users, held fixed meanwhile.
+        users: ``(n_users, d)`` factors the items are solved with; those of the judge are then recomputed, because a prior
+            that looks good to the old users may not to the new.
         raw: ``(n_items, d)`` predictions, out of sample; ``has``: which items have one.
         typical: see :func:`longtail.calibrate.alternation.typical_length`.
         base: what gains are counted from; ``floor``: the least overall quality.
@@ -68,15 +72,16 @@ def choose_pull(
         items = blend(
             matrix, users, prior, has, pull.tau(als, matrix.shape[0]), als, exposure=exposure, start=near
         ).vectors
-        quality = judge.measure(users[judge.users], items)
+        people = solve_users(judge.train, items, als, exposure=exposure, start=users[judge.users]).factors
+        quality = judge.measure(people, items)
         curve.append({"precision": pull.precision, "scale": pull.scale, **quality.to_dict()})
         return quality
 
     middle = sorted(precisions)[(len(precisions) - 1) // 2]
     by_scale = [Pull(middle, exponent, scale) for scale in sorted(scales)]
     qualities = [measure(pull) for pull in by_scale]
-    chosen = pick(qualities, base, floor=floor)
+    chosen = pick(qualities, base, floor=floor, mixed=False)
     scale = by_scale[chosen].scale
     by_precision = [Pull(precision, exponent, scale) for precision in sorted(precisions)]
     again = [qualities[chosen] if pull.precision == middle else measure(pull) for pull in by_precision]
-    return by_precision[pick(again, base, floor=floor)], curve
+    return by_precision[pick(again, base, floor=floor, mixed=False)], curve

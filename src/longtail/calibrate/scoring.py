@@ -18,8 +18,11 @@ from longtail.evaluate.metrics.ndcg import ndcg_at_k
 ENOUGH_PAIRS = 30
 
 #: What counts how much when candidates are compared.
-WEIGHTS = {"overall": 2.0, "cold": 1.0, "tail": 1.0, "mixed": 0.5}
-LIMIT = float(np.log(4.0))
+WEIGHTS = {"overall": 2.0, "cold": 1.0, "tail": 1.0, "mixed": 0.5, "known": 0.0}
+LIMIT = 3.0
+_RANKING = {"mixed": "overall", "known": "overall"}
+#: Scores computed for one candidate at most: bounds the users of large catalogs, whose users have more pairs each.
+CELLS = 60_000_000
 
 
 @dataclass(frozen=True)
@@ -32,27 +35,34 @@ class Quality:
         tail: only items with few training interactions (not none) are candidates; NaN where there are next to none.
         mixed: all items are candidates, only pairs with items without training interactions count: whether new items
             are found among known ones; NaN where there are next to none.
+        known: all items are candidates, only pairs with items that have training interactions count.
     """
 
     overall: float
     cold: float
     tail: float
     mixed: float = np.nan
+    known: float = np.nan
+
+    @property
+    def guarded(self) -> float:
+        """What no choice may cost: quality for known items among all; overall quality where that was not measured."""
+        return self.overall if np.isnan(self.known) else self.known
 
     def to_dict(self) -> dict[str, float | None]:
         """Plain JSON; None for what could not be measured."""
         return {name: None if np.isnan(value) else value for name, value in vars(self).items()}
 
-    def gain_over(self, base: Quality) -> float:
+    def gain_over(self, base: Quality, *, mixed: bool = True) -> float:
         """How much better: the weighted mean of the logarithms of the ratios of what could be measured; 0 is equal.
 
-        Overall quality counts as much as two of the others. A ratio beyond four says no more than four does: what is
-        nearly zero on either side must not decide everything.
+        Overall quality counts as much as two of the others. The logarithms are cut at 3: what is nearly zero on
+        either side must not decide everything. ``mixed`` False leaves that measure out.
         """
         total = weight_sum = 0.0
         for name, weight in WEIGHTS.items():
             mine, theirs = getattr(self, name), getattr(base, name)
-            if not (np.isnan(mine) or np.isnan(theirs)):
+            if not (np.isnan(mine) or np.isnan(theirs) or (name == "mixed" and not mixed)):
                 total += weight * float(np.clip(np.log(max(mine, 1e-6) / max(theirs, 1e-6)), -LIMIT, LIMIT))
                 weight_sum += weight
         return total / weight_sum if weight_sum else 0.0
@@ -67,7 +77,8 @@ class Judge:
             do users without training interactions, about whom no factors exist.
         k: the cut.
         tail_below: items with fewer training interactions are the tail.
-        max_users: drawn with the seed.
+        max_users: drawn with the seed; fewer, but at least 300, where the catalog is so large that one look would take
+            more than 60 million scores.
         new_share: the share of pairs with new items that counts where all items are candidates. 1 for a later period;
             where whole items were held out at random with all their pairs, the share of pairs held out of the others,
             or a list of nothing but new items would look best.
@@ -89,9 +100,14 @@ class Judge:
         counts = np.bincount(train.indices, minlength=train.shape[1])
         known = relevant_counts(train) > 0
         relevant = without(validation, train)
-        users = np.flatnonzero((relevant_counts(relevant) > 0) & known)
-        if len(users) > max_users:
-            users = np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
+        counted = relevant if new_share >= 1 else _thinned(relevant, counts == 0, new_share, seed)
+        max_users = min(max_users, max(300, CELLS // max(1, train.shape[1])))
+        # Most of the sample are people who count where all items are candidates; the others only know new items.
+        first = _draw(np.flatnonzero((relevant_counts(counted) > 0) & known), max_users * 3 // 4, seed)
+        others = (relevant_counts(relevant) > 0) & known
+        others[first] = False
+        rest = _draw(np.flatnonzero(others), max_users - len(first), seed)
+        users = np.sort(np.concatenate([first, rest]))
         self.users: Int64 = users
         self.train = sparse.csr_array(train[users])
         wanted = sparse.csr_array(relevant[users])
@@ -100,17 +116,17 @@ class Judge:
             "overall": everything,
             "cold": counts == 0,
             "tail": (counts > 0) & (counts < tail_below),
-            "mixed": everything,
         }
         # Among new items only those that sold at all compete: the others say nothing and would drown the rest.
         new = counts == 0
         self.masks["cold"] = new & (np.bincount(wanted.indices, minlength=train.shape[1]) > 0)
-        counted = wanted if new_share >= 1 else _thinned(wanted, new, new_share, seed)
+        counted = sparse.csr_array(counted[users])
         parts = {
             "overall": counted,
             "cold": only_columns(wanted, new),
             "tail": only_columns(wanted, self.masks["tail"]),
             "mixed": only_columns(counted, new),
+            "known": only_columns(counted, ~new),
         }
         self.relevant: dict[str, Any] = {
             name: part for name, part in parts.items() if name == "overall" or part.nnz >= ENOUGH_PAIRS
@@ -128,8 +144,8 @@ class Judge:
     def measure_scores(self, score_block: Any, *, only: tuple[str, ...] | None = None) -> Quality:
         """Quality of any scores; rows are positions in ``self.users``."""
         names = [name for name in self.relevant if only is None or name in only]
-        # "overall" and "mixed" are one ranking, looked at for different pairs.
-        sets = {"overall" if name == "mixed" else name for name in names}
+        # Some measures are one ranking, looked at for different pairs.
+        sets = {_RANKING.get(name, name) for name in names}
         rankings = rank_each(
             score_block,
             np.arange(len(self.users), dtype=np.int64),
@@ -141,7 +157,7 @@ class Judge:
         ranked_of = dict(zip(sorted(sets), rankings, strict=True))
         values = dict.fromkeys(WEIGHTS, np.nan)
         for name in names:
-            ranked = ranked_of["overall" if name == "mixed" else name]
+            ranked = ranked_of[_RANKING.get(name, name)]
             relevant = self.relevant[name]
             judged = relevant_counts(relevant) > 0
             values[name] = float(ndcg_at_k(ranked, relevant, self.k)[judged].mean()) if judged.any() else np.nan
@@ -174,6 +190,12 @@ def only_columns(matrix: Any, mask: Bool) -> Any:
     keep = mask[matrix.indices]
     indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
     return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
+
+
+def _draw(rows: Int64, size: int, seed: int) -> Int64:
+    if len(rows) <= size:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, size, replace=False))
 
 
 def _thinned(pairs: Any, new: Bool, share: float, seed: int) -> Any:

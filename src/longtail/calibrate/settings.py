@@ -30,9 +30,9 @@ class CalibrationSettings(Settings):
     """beta in s f |f|^(beta - 1): 0 forgets how sure a prediction is, 1 keeps it in its length."""
     length_scales: tuple[float, ...] = (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
     """s, in multiples of the typical length of a learned vector."""
-    fusion_weights: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
+    fusion_weights: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
     """w, in multiples of the typical score: content's part in a user's score of an item without events."""
-    fusion_half_lives: tuple[float, ...] = (1.0, 5.0, 20.0)
+    fusion_half_lives: tuple[float, ...] = (0.3, 1.0, 5.0, 20.0)
     """kappa: the number of interactions at which content's part is halved."""
     similar_gates: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8)
     """Content's part in the similar items of an item without events."""
@@ -40,7 +40,7 @@ class CalibrationSettings(Settings):
     """Weight per field in the content vector. None: chosen on items held out from the bridge."""
     tolerance: float = Field(default=0.0, ge=0, lt=0.5)
     """The guard: share of overall quality a choice may cost. 0: none."""
-    validation_users: int = Field(default=1000, ge=10)
+    validation_users: int = Field(default=4000, ge=10)
     """Users at most on whom choices are scored, drawn with the seed."""
     k: int = Field(default=10, ge=1)
     """Choices are scored by NDCG at this k."""

@@ -19,9 +19,9 @@ from longtail.core.progress import SILENT, Progress
 if TYPE_CHECKING:  # at run time it would bring pyarrow, which training does not need
     from longtail.core.vocabulary import Vocabulary
 
-#: One-sided solves are not repeated, so their conjugate gradients run on until this relative error.
+#: One-sided solves are not repeated, so their conjugate gradients run on until this relative error, at most so long.
 CONVERGED = 1e-6
-CONVERGED_STEPS = 64
+CONVERGED_STEPS = 256
 #: A sweep after one that was thrown away, which must not end above it.
 RECOVERED = 1e-4
 RECOVERY_STEPS = 16
@@ -226,10 +226,12 @@ def name(ids: Vocabulary | None, kind: str) -> Callable[[int], str]:
 
 
 def _precision(settings: AlsSettings, start: Float32 | None) -> dict[str, Any]:
-    steps, tolerance = (settings.cg_steps, 0.0) if start is not None else (CONVERGED_STEPS, CONVERGED)
-    return {
-        "unobserved_weight": settings.background, "solver": settings.solver, "cg_steps": steps, "tolerance": tolerance
-    }  # fmt: skip
+    """How well to solve: as in training from a start, else to the end, and exactly where a row has few pairs."""
+    how: dict[str, Any] = {"unobserved_weight": settings.background, "solver": settings.solver}
+    if start is not None:
+        return how | {"cg_steps": settings.cg_steps}
+    few = max(DUAL_BELOW, settings.factors)
+    return how | {"cg_steps": CONVERGED_STEPS, "tolerance": CONVERGED, "dual_below": few}
 
 
 def _begin(

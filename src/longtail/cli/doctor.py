@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from longtail.cli.console import console, print_json
-from longtail.cli.environment import examine
 from longtail.cli.similar import AsJson
 
 _MARKS = {"ok": Text("✓", style="green"), "note": Text("!", style="yellow"), "problem": Text("✗", style="bold red")}
@@ -21,6 +20,8 @@ def doctor(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for notes too, not only for problems.")] = False,
 ) -> None:
     """Look at this machine: versions, cores, memory, BLAS, extras, and what to do about them."""
+    from longtail.cli.environment import examine
+
     findings = examine()
     if as_json:
         print_json([asdict(finding) for finding in findings])

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from longtail.cli.console import RichProgress, console, messages, print_json
-from longtail.cli.evaluate_view import show
 from longtail.core.errors import DataError
-from longtail.recipe import Recipe
 
 if TYPE_CHECKING:
     from longtail.protocols.methods import ForeignMethod
@@ -63,11 +61,13 @@ def evaluate(
 
     Training never sees what is tested; a run that did is refused. Exit code 1 if no protocol could be run.
     """
+    from longtail.cli.evaluate_view import show
     from longtail.content.cache import EncodingCache
     from longtail.pipeline import read
     from longtail.protocols.registry import PROTOCOLS, run_all
     from longtail.protocols.run import Options
     from longtail.protocols.training import Trainer
+    from longtail.recipe import Recipe
 
     settings = Recipe.load(recipe, data=data)
     options = Options(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from longtail.cli.similar import AsJson, Fallback, K, OnePer, Where
 from longtail.cli.tables import print_ranking, show_ranking
-from longtail.recommender import Recommender, Unknown
+
+if TYPE_CHECKING:
+    from longtail.recommender import Recommender, Unknown
 
 
 def recommend(
@@ -30,6 +32,8 @@ def recommend(
     as_json: AsJson = False,
 ) -> None:
     """Recommend items to a user, or to someone of whom only a few items are known."""
+    from longtail.recommender import Recommender
+
     if (user is None) == (history is None):
         raise typer.BadParameter("give a USER, or --history ITEM,ITEM")
     shop = Recommender.load(bundle)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from longtail.cli.tables import print_ranking, show_ranking
 from longtail.core.errors import DataError
-from longtail.recommender import Recommender, Unknown
+
+if TYPE_CHECKING:
+    from longtail.recommender import Unknown
 
 K = Annotated[int, typer.Option("-k", min=1, help="How many at most.")]
 Where = Annotated[
@@ -41,6 +43,8 @@ def similar(
     as_json: AsJson = False,
 ) -> None:
     """Show items like an item of the catalog, or like a new one."""
+    from longtail.recommender import Recommender
+
     if (item is None) == (new is None):
         raise typer.BadParameter("give an ITEM, or a row with --new item.json")
     shop = Recommender.load(bundle)

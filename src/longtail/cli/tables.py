@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from longtail.cli.console import console, messages, print_json
-from longtail.core.ranking import Ranking
+
+if TYPE_CHECKING:
+    from longtail.core.ranking import Ranking
 
 #: What a source means, for those who meet the word first.
 _SOURCE_STYLES = {"learned": "green", "blended": "cyan", "predicted": "magenta", "fallback": "yellow"}

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from longtail.cli.console import RichProgress, console, messages
-from longtail.core.ranking import SOURCES
 
 
 def train(
@@ -29,6 +28,7 @@ def train(
     from longtail import pipeline
     from longtail.bundle import check_destination, save
     from longtail.content.cache import EncodingCache
+    from longtail.core.ranking import SOURCES
     from longtail.recipe import Recipe
 
     settings = Recipe.load(recipe, data=data)

@@ -29,6 +29,8 @@ _DEFAULT_ARCHITECTURE = "resnext50_32x4d"
 _ENDINGS = (".pth", ".pt", ".bin", ".safetensors")
 #: Pictures in a block. Part of what makes a vector, hence of the cache's space.
 _PICTURES = 8
+#: What float16 can hold.
+_LARGEST = 65_504.0
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,19 @@ class PictureModel:
     @property
     def space(self) -> str:
         """What, beside the picture's bytes, decides a vector's bits: the key of the cache's space."""
-        return f"picture-1/{self.hash}/fp32/{_PICTURES}"
+        return f"picture-2/{self.hash}/fp32/{_PICTURES}"
+
+    @cached_property
+    def pooled(self) -> int:
+        """How many of a vector's first columns are the backbone's pooled features; its stages follow.
+
+        Raises:
+            MissingExtraError: the libraries for pictures are not installed.
+        """
+        timm = require("timm", extra="images", purpose="Reading pictures")
+        torch = require("torch", extra="images", purpose="Reading pictures")
+        with torch.device("meta"):
+            return int(timm.create_model(self.weights.architecture, pretrained=False).head_hidden_size)
 
     @cached_property
     def _loaded(self) -> tuple[Any, int, Any, Any]:
@@ -192,11 +206,10 @@ class PictureModel:
             stacked = np.stack(list(pixels.values()))[np.arange(_PICTURES) % len(pixels)]
             batch = torch.from_numpy(stacked).permute(0, 3, 1, 2).float().sub(mean).div(std)
             with torch.inference_mode():
-                result = model(batch.contiguous(memory_format=torch.channels_last))[: len(pixels)]
-            vectors = result.numpy().astype(np.float16)
-            if not np.isfinite(vectors).all():
+                result = _features(model, batch.contiguous(memory_format=torch.channels_last))[: len(pixels)]
+            if not bool(torch.isfinite(result).all()):
                 raise DataError(f"The picture model {self.weights.file} gives NaN or infinite vectors. Is it damaged?")
-            return list(pixels), vectors, failed
+            return list(pixels), result.clamp(-_LARGEST, _LARGEST).numpy().astype(np.float16), failed
 
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -206,3 +219,23 @@ class PictureModel:
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(threads)
+
+
+def _features(model: Any, batch: Any) -> Any:
+    """Pooled features and, behind them, three numbers for each channel of the earlier stages, ``(n, d) float32``.
+
+    The last stage forgets colour and pattern, which earlier ones know. Of each the mean, the standard deviation and the mean
+    of the central quarter (where the thing is) are kept; of stages of one resolution the last; of the last stage nothing,
+    since it is what is pooled. Models without such stages (transformers) give pooled features alone.
+    """
+    torch = require("torch", extra="images", purpose="Reading pictures")
+    if not hasattr(model, "forward_intermediates"):
+        return model(batch).float()
+    final, stages = model.forward_intermediates(batch)
+    parts = [model.forward_head(final).float()]
+    for stage, after in zip(stages, stages[1:], strict=False):
+        height, width = stage.shape[-2:]
+        if after.shape[-2:] != (height, width):
+            centre = stage[:, :, height // 4 : height - height // 4, width // 4 : width - width // 4]
+            parts += [stage.mean((2, 3)), stage.std((2, 3), correction=0), centre.mean((2, 3))]
+    return torch.cat([part.float() for part in parts], dim=1)

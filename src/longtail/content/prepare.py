@@ -64,7 +64,7 @@ class Preparation:
         row_of = rows.row_of if fit_rows is None else rows.row_of[fit_rows]
         counts = row_counts(row_of, len(rows.matrix))
         width = rows.matrix.shape[1]
-        matrix = _signed_root(rows.matrix) if signed_root else rows.matrix
+        matrix = signed_square_root(rows.matrix) if signed_root else rows.matrix
         if np.count_nonzero(counts) >= 2:
             found = principal_directions(matrix, counts, rank)
             if len(found.variances):
@@ -92,7 +92,7 @@ class Preparation:
                 f"The field {name!r} has {rows.matrix.shape[1]} columns; it was fitted on {len(self.mean)}. New items "
                 "must be read by the same model, or have vectors of the same width."
             )
-        matrix = _signed_root(rows.matrix) if self.signed_root else rows.matrix
+        matrix = signed_square_root(rows.matrix) if self.signed_root else rows.matrix
         distinct = unit_rows(project(matrix, self.mean, self.scale, self.directions))
         return Field(name, gather(distinct, rows.row_of), rows.present)
 
@@ -115,5 +115,6 @@ def gather(distinct: Float32, row_of: Int64) -> Float32:
     return matrix
 
 
-def _signed_root(rows: Float32) -> Float32:
+def signed_square_root(rows: Float32) -> Float32:
+    """``sign(x) sqrt(|x|)``, which tames the heavy tails of activations."""
     return np.sign(rows) * np.sqrt(np.abs(rows))

@@ -93,6 +93,9 @@ class FieldSchema(Settings):
     """Tags in one text column: what separates them. None: the column is a list."""
     within: Column | None = None
     """Number and price: the category column within which the rank is taken."""
+    attributes: list[str] | None = None
+    """Pictures: fields or columns that a classifier each is trained on; None: every category, boolean and tags field of 2
+    to 200 values with enough pictures; an empty list: none, the plain backbone."""
 
 
 class GroupSchema(Settings):

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from longtail.calibrate.alternation import Pull
+from longtail.calibrate.guard import pick
+from longtail.calibrate.model import Fusion, Length, sources
+from longtail.calibrate.scoring import Judge, Quality
+from longtail.core.ranking import SOURCES
+
+
+class TestGuard:
+    base = Quality(0.1, 0.1, 0.1)
+
+    def test_the_largest_gain_that_costs_nothing_overall(self):
+        candidates = [Quality(0.1, 0.1, 0.1), Quality(0.101, 0.1, 0.12), Quality(0.09, 0.3, 0.3)]
+        assert pick(candidates, self.base, floor=0.1) == 1
+
+    def test_tolerance_lets_it_through(self):
+        candidates = [Quality(0.1, 0.1, 0.1), Quality(0.099, 0.3, 0.3)]
+        assert pick(candidates, self.base, floor=0.098) == 1
+
+    def test_nothing_passes_then_the_best_overall(self):
+        assert pick([Quality(0.05, 1, 1), Quality(0.09, 0, 0)], self.base, floor=0.1) == 1
+
+    def test_the_simplest_of_equals(self):
+        assert pick([self.base, self.base], self.base, floor=0.1) == 0
+
+    def test_what_cannot_be_measured_does_not_count(self):
+        assert Quality(0.2, np.nan, np.nan).gain_over(Quality(0.1, 0.5, np.nan)) == pytest.approx(np.log(2))
+
+
+class TestJudge:
+    train = sparse.csr_array(np.array([[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]], np.float32))
+
+    def judge(self, later, **kwargs):
+        return Judge(self.train, sparse.csr_array(np.array(later, np.float32)), **kwargs)
+
+    def test_known_pairs_and_unknown_users_do_not_count(self):
+        judge = self.judge([[1, 1, 0, 0], [0, 0, 0, 1], [1, 1, 1, 1]])
+        assert judge.users.tolist() == [0, 1]
+        assert judge.relevant["overall"].nnz == 2
+
+    def test_new_items_that_sold_later_are_the_cold_candidates(self):
+        judge = self.judge([[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 1, 0]])
+        assert judge.masks["cold"].tolist() == [False, False, False, True]
+
+    def test_a_perfect_order_scores_one(self):
+        judge = self.judge([[0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]])
+        users = np.eye(2, dtype=np.float32)
+        items = np.array([[0, 0], [0, 0], [0, 1], [1, 0]], np.float32)
+        assert judge.measure(users, items).overall == pytest.approx(1.0)
+        assert judge.measure(users, -items).overall < 1.0
+
+    def test_next_to_nothing_is_not_usable(self):
+        assert not self.judge([[0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]]).usable
+        assert not self.judge([[0, 0, 0, 0]] * 3).usable
+
+    def test_new_items_can_be_thinned_where_all_compete(self):
+        rng = np.random.default_rng(0)
+        train = sparse.csr_array(np.hstack([np.ones((200, 1)), np.zeros((200, 10))]).astype(np.float32))
+        later = sparse.csr_array(np.hstack([np.zeros((200, 1)), rng.random((200, 10)) < 0.5]).astype(np.float32))
+        judge = Judge(train, later, new_share=0.1)
+        assert judge.relevant["cold"].nnz == later.nnz
+        assert 0.05 * later.nnz < judge.relevant["overall"].nnz < 0.2 * later.nnz
+
+    def test_cold_ndcg_equals_the_full_measure(self):
+        rng = np.random.default_rng(1)
+        train = sparse.csr_array(np.hstack([np.ones((60, 2)), np.zeros((60, 8))]).astype(np.float32))
+        later = sparse.csr_array(np.hstack([np.zeros((60, 2)), rng.random((60, 8)) < 0.3]).astype(np.float32))
+        judge = Judge(train, later, k=3)
+        users = rng.standard_normal((len(judge.users), 4)).astype(np.float32)
+        items = rng.standard_normal((10, 4)).astype(np.float32)
+        full = judge.measure(users, items, only=("cold",)).cold
+        assert judge.cold_ndcg(users, items[judge.masks["cold"]]) == pytest.approx(full)
+
+
+class TestLength:
+    def test_exponent_zero_makes_all_equally_long(self):
+        f = np.array([[3, 4], [0, 0.1], [0, 0]], np.float32)
+        np.testing.assert_allclose(np.linalg.norm(Length(0.0, 2.0).apply(f), axis=1), [2, 2, 0], atol=1e-6)
+
+    def test_exponent_one_only_scales(self):
+        f = np.array([[3, 4], [0, 0.1]], np.float32)
+        np.testing.assert_allclose(Length(1.0, 2.0).apply(f), 2 * f, atol=1e-6)
+
+    @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+    def test_pull_sets_the_median_length(self, exponent):
+        f = np.random.default_rng(0).standard_normal((99, 3)).astype(np.float32)
+        calibrated = Pull(1.0, exponent, 0.5).length(f, typical=4.0).apply(f)
+        assert np.median(np.linalg.norm(calibrated, axis=1)) == pytest.approx(2.0, rel=1e-4)
+
+
+def test_fusion_fades():
+    fusion = Fusion(0.4, 5.0, 0.8, 20.0)
+    np.testing.assert_allclose(fusion.gain(np.array([0, 5, 10**9])), [0.4, 0.2, 0], atol=1e-6)
+    np.testing.assert_allclose(fusion.query_gate(np.array([0, 20])), [0.8, 0.4], atol=1e-6)
+    assert Fusion(**fusion.to_dict()) == fusion
+
+
+def test_sources_of_every_kind():
+    codes = sources(
+        np.array([0, 0, 3, 3, 500]),
+        np.array([True, False, True, False, True]),
+        np.array([0, 0, 0.4, 1, 0.97], np.float32),
+    )
+    assert [SOURCES[code] for code in codes] == ["predicted", "fallback", "blended", "learned", "learned"]

@@ -1,0 +1,208 @@
+"""Calibration from end to end on a small generated shop."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from longtail.calibrate.embeddings import align, fit_embeddings
+from longtail.calibrate.holdout import hold_out
+from longtail.calibrate.model import sources
+from longtail.calibrate.settings import CalibrationSettings
+from longtail.cf.als import AlsSettings
+from longtail.core.errors import DataError
+from longtail.core.features import Features, Field
+from longtail.core.ranking import SOURCES
+from longtail.core.vocabulary import Vocabulary
+
+ALS = AlsSettings(factors=8, regularization=0.01, unobserved_weight=0.1, iterations=6)
+QUICK = CalibrationSettings(bridge={"method": "kernel"}, validation_users=200, rounds=1)
+
+
+def shop(n_users=300, n_items=240, *, signal=True, seed=0, mean=12):
+    """Users and items have tastes in 4 dimensions; content tells an item's, or nothing. Items 0-19 are never taken."""
+    rng = np.random.default_rng(seed)
+    taste, kind = rng.standard_normal((n_users, 4)), rng.standard_normal((n_items, 4))
+    popular = rng.gamma(0.5, size=n_items) + 0.05
+    popular[:20] = 0
+    chance = np.exp(1.5 * taste @ kind.T) * popular
+    chance *= mean / chance.sum(axis=1, keepdims=True)
+    matrix = sparse.csr_array((rng.random(chance.shape) < chance).astype(np.float32))
+    content = kind if signal else rng.standard_normal((n_items, 4))
+    content = (content / np.linalg.norm(content, axis=1, keepdims=True)).astype(np.float32)
+    noise = rng.standard_normal((n_items, 3)).astype(np.float32)
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    there = np.ones(n_items, bool)
+    there[5] = False
+    items = Vocabulary([f"i{i}" for i in range(n_items)])
+    features = Features(items, (Field("text", content * there[:, None], there), Field("noise", noise, there)))
+    return SimpleNamespace(items=items, matrix=matrix), features, taste, kind
+
+
+@pytest.fixture(scope="module")
+def trained():
+    interactions, features, taste, kind = shop()
+    return interactions, features, taste, kind, fit_embeddings(interactions, features, ALS, QUICK)
+
+
+def test_new_items_are_ranked_by_taste(trained):
+    _, _, taste, kind, model = trained
+    truth = taste @ kind[:20].T
+    said = model.user_factors @ model.item_vectors[:20].T
+    known = [i for i in range(20) if i != 5]
+    agreement = [np.corrcoef(truth[u, known], said[u, known])[0, 1] for u in range(len(taste)) if said[u].any()]
+    assert np.mean(agreement) > 0.4
+    assert not (model.als_user_factors @ model.als_item_factors[:20].T).any()
+
+
+def test_shapes_dtypes_and_finiteness(trained):
+    interactions, _, _, _, model = trained
+    n_users, n_items = interactions.matrix.shape
+    for array, rows in (
+        (model.user_factors, n_users), (model.als_user_factors, n_users), (model.item_vectors, n_items),
+        (model.als_item_factors, n_items), (model.predictions, n_items), (model.content, n_items),
+        (model.behaviour_share, n_items),
+    ):  # fmt: skip
+        assert array.dtype == np.float32
+        assert len(array) == rows
+        assert np.isfinite(array).all()
+    assert ((model.behaviour_share >= 0) & (model.behaviour_share <= 1)).all()
+
+
+def test_new_items_are_exactly_their_prediction(trained):
+    _, _, _, _, model = trained
+    np.testing.assert_array_equal(model.item_vectors[:20], model.predictions[:20])
+    assert not model.has_prediction[5]
+    assert not model.item_vectors[5].any()
+
+
+def test_a_new_item_of_tomorrow_gets_what_a_new_item_of_today_got(trained):
+    from longtail.content.combine import combine
+
+    _, features, _, _, model = trained
+    rows = np.array([0, 1, 7])
+    z = combine(features.take(rows), model.field_weights)
+    tomorrow = model.length.apply(model.bridge.predict(features.take(rows), z))
+    np.testing.assert_allclose(tomorrow, model.predictions[rows], atol=1e-5)
+
+
+def test_sources(trained):
+    interactions, _, _, _, model = trained
+    counts = np.bincount(interactions.matrix.indices, minlength=len(model.item_vectors))
+    names = [SOURCES[code] for code in sources(counts, model.has_prediction, model.behaviour_share)]
+    assert names[0] == "predicted"
+    assert names[5] == "fallback"
+    assert {name for name, count in zip(names, counts, strict=True) if count} <= {"blended", "learned"}
+
+
+def test_noise_weighs_less_than_signal(trained):
+    model = trained[-1]
+    assert model.field_weights["text"] == 1.0
+    assert model.field_weights["noise"] <= 0.5
+
+
+def test_choices_are_plain_json_with_curves(trained):
+    import json
+
+    choices = json.loads(json.dumps(trained[-1].choices))
+    assert choices["curves"]["pull"]
+    assert choices["curves"]["als"]
+    assert choices["bridge"]["kept"] == "kernel"
+
+
+def test_same_seed_same_model(trained):
+    interactions, features, _, _, model = trained
+    again = fit_embeddings(interactions, features, ALS, QUICK)
+    np.testing.assert_array_equal(again.item_vectors, model.item_vectors)
+    np.testing.assert_array_equal(again.user_factors, model.user_factors)
+    assert again.choices == model.choices
+
+
+def test_content_without_signal_is_left_alone():
+    interactions, features, _, _ = shop(signal=False)
+    model = fit_embeddings(interactions, features, ALS, QUICK)
+    assert model.bridge is None
+    np.testing.assert_array_equal(model.item_vectors, model.als_item_factors)
+    assert "nothing about behaviour" in str(model.choices)
+    assert not model.has_prediction.any()
+
+
+def test_guard_keeps_overall_quality():
+    interactions, features, _, _ = shop()
+    curves = fit_embeddings(interactions, features, ALS, QUICK).choices["curves"]
+    alone = curves["als_alone"]["overall"]
+    assert max(point["overall"] for point in curves["rounds"]) >= alone or "guard" in curves
+
+
+@pytest.mark.parametrize("method", ["als", "article"])
+def test_baselines(method):
+    interactions, features, _, _ = shop()
+    settings = QUICK.model_copy(update={"method": method, "article_threshold": 5})
+    model = fit_embeddings(interactions, features, ALS, settings)
+    counts = np.bincount(interactions.matrix.indices, minlength=len(model.item_vectors))
+    np.testing.assert_array_equal(model.item_vectors[counts >= 5], model.als_item_factors[counts >= 5])
+    assert bool(model.item_vectors[0].any()) == (method == "article")
+
+
+def test_validation_of_a_later_period_is_not_learned_from():
+    interactions, features, _, _ = shop()
+    later = SimpleNamespace(items=interactions.items, matrix=shop(seed=1, mean=3)[0].matrix)
+    model = fit_embeddings(interactions, features, ALS, QUICK, validation=later)
+    assert model.choices["curves"]["users"] > 0
+    with pytest.raises(DataError, match="same users and items"):
+        fit_embeddings(
+            interactions, features, ALS, QUICK,
+            validation=SimpleNamespace(items=interactions.items, matrix=interactions.matrix[:5]),
+        )  # fmt: skip
+
+
+class TestEdges:
+    def test_no_features(self):
+        interactions, *_ = shop()
+        model = fit_embeddings(interactions, None, ALS, QUICK)
+        np.testing.assert_array_equal(model.item_vectors, model.als_item_factors)
+        assert model.content.shape == (240, 0)
+
+    def test_thirty_items(self):
+        interactions, features, _, _ = shop(200, 50, mean=8)
+        model = fit_embeddings(interactions, features, ALS, QUICK)
+        assert np.isfinite(model.item_vectors).all()
+
+    def test_constant_field_and_one_attribute(self):
+        interactions, features, _, _ = shop()
+        constant = np.zeros((240, 2), np.float32)
+        constant[:, 0] = 1
+        field = Field("colour", constant, np.ones(240, bool))
+        assert fit_embeddings(interactions, Features(features.items, (field,)), ALS, QUICK).bridge is None
+        both = Features(features.items, (features["text"], field))
+        assert fit_embeddings(interactions, both, ALS, QUICK).bridge is not None
+
+    @pytest.mark.parametrize("mean", [1.5, 60])
+    def test_all_tail_or_all_head(self, mean):
+        interactions, features, _, _ = shop(mean=mean)
+        model = fit_embeddings(interactions, features, ALS, QUICK)
+        assert np.isfinite(model.item_vectors).all()
+
+    def test_no_interactions(self):
+        interactions, features, _, _ = shop()
+        empty = SimpleNamespace(items=interactions.items, matrix=sparse.csr_array((300, 240), dtype=np.float32))
+        with pytest.raises(DataError, match="no interactions"):
+            fit_embeddings(empty, features, ALS, QUICK)
+
+    def test_delisted_items_have_no_content(self):
+        _, features, _, _ = shop()
+        wider = align(features, Vocabulary(["gone", *features.items]))
+        assert not wider.present[0].any()
+        np.testing.assert_array_equal(wider["text"].matrix[1:], features["text"].matrix)
+
+
+def test_hold_out_makes_new_items_and_splits_the_rest():
+    matrix = shop()[0].matrix
+    train, held = hold_out(matrix, seed=1)
+    assert train.nnz + held.nnz == matrix.nnz
+    assert not train.multiply(held).nnz
+    counts = np.bincount(matrix.indices, minlength=240)
+    new = (np.bincount(train.indices, minlength=240) == 0) & (counts >= 3)
+    assert 3 <= new.sum() <= 30
+    np.testing.assert_array_equal(np.bincount(held.indices, minlength=240)[new], counts[new])
