@@ -1,215 +1,222 @@
-"""longtail's ALS against every other one a Python user can install: one run, one table.
+"""longtail's ALS against every other one a Python user can install.
 
-    python benchmarks/als/run.py --work DIR [--data a,c] [--factors 64,128,256] [--threads 1,2] [--linear]
+    python benchmarks/als/run.py --work DIR [--data a,b,c] [--factors 64,128,256] [--threads 2,1] [--linear]
 
 Every library gets its own environment under ``--work``; one that does not install is reported as such. Runs of
-the libraries alternate, medians are shown. All minimise the objective of `implicit` (observed pairs weigh alpha x
-count, all others 1); loss and recall are computed here, in float64, by the same code for all.
+the libraries alternate. All minimise the objective of `implicit` (observed pairs weigh alpha x count, all others 1);
+loss and recall are computed here, in float64, by the same code for all. Every run is written to ``results/`` as soon
+as it is done, and an interrupted benchmark goes on where it was; ``report.py`` makes the tables.
+
+Run it with a Python that has ``longtail[demo]``: data set b is read by longtail's own data layer.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
-import venv
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import report
 import scipy.sparse as sp
+from datasets import GROWING, growing, matrices
+from environments import PACKAGES, commit, environment, machine, version
 from measure import hu_loss, recall_at
-from shop import generate
 
 HERE = Path(__file__).parent
-PACKAGES = {
-    "longtail": [str(HERE.parents[1])],
-    "implicit-cg": ["implicit==0.7.3"],
-    "implicit-cholesky": ["implicit==0.7.3"],
-    "irspack-cg": ["irspack"],
-    "irspack-ials++": ["irspack"],
-    "cmfrec-cg": ["cmfrec"],
-    "lenskit": ["lenskit", "pandas"],
-    "spark": ["pyspark", "pandas"],
-}
-SHOPS = {  # users, items, pairs
-    "tiny": (600, 300, 12_000),
-    "a": (60_000, 20_000, 5_000_000),
-    "c": (1_000_000, 300_000, 100_000_000),
-}
-LINEAR = [1_000_000, 3_000_000, 10_000_000, 30_000_000, 100_000_000]
 ALPHA, REGULARIZATION, ITERATIONS = 10.0, 1.0, 15
+#: A run that takes longer than this is given up and reported.
+PATIENCE = 1500
 
 
-def environment(library: str, work: Path) -> Path | None:
-    """The Python of a library's own environment, made on first use; None (and a line) where it does not install."""
-    packages = PACKAGES[library]
-    home = work / "envs" / library.split("-")[0]
-    python = home / "bin" / "python"
-    if not (home / "installed").exists():
-        venv.create(home, with_pip=True, clear=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", "numpy", "scipy", "threadpoolctl", *packages]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            print(f"{library}: does not install here: {done.stderr.strip().splitlines()[-1:]}")
-            return None
-        (home / "installed").touch()
-    return python
+class Results:
+    """One JSON file, rewritten after every measurement."""
+
+    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+        self.path = path
+        self.content: dict[str, Any] = {"runs": [], "evaluated": {}, "versions": {}, "failed": {}}
+        if path.exists():
+            self.content |= json.loads(path.read_text(encoding="utf-8"))
+        self.content |= about
+
+    def has(self, **key: Any) -> bool:
+        return any(all(run.get(k) == v for k, v in key.items()) for run in self.content["runs"])
+
+    def save(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_suffix(".part")
+        part.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
+        part.rename(self.path)
 
 
-def matrices(name: str, work: Path, complete_journey: Path | None) -> tuple[Path, Path]:
-    """Training pairs and held-out pairs (one in ten of the users with five or more), as files, made on first use."""
-    train, test = work / f"{name}-train.npz", work / f"{name}-test.npz"
-    if train.exists():
-        return train, test
-    if name == "b":
-        if complete_journey is None:
-            raise SystemExit("Data set b needs --complete-journey, a .npz of households x products.")
-        whole = sp.csr_array(sp.load_npz(complete_journey), dtype=np.float32)
-    else:
-        whole = generate(*SHOPS[name])
-    rng = np.random.default_rng(1)
-    pairs = whole.tocoo()
-    held = (rng.random(pairs.nnz) < 0.1) & (np.diff(whole.indptr)[pairs.row] >= 5)
-    for path, part in ((test, held), (train, ~held)):
-        sp.save_npz(path, sp.csr_matrix((pairs.data[part], (pairs.row[part], pairs.col[part])), shape=whole.shape))
-    return train, test
-
-
-def run_once(library: str, python: Path, work: Path, **job: Any) -> dict[str, Any] | None:
-    """One fit in a process of its own."""
-    job["out"] = str(work / f"out-{library}")
-    path = work / "job.json"
-    path.write_text(json.dumps(job))
-    limits = {name: str(job["threads"]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    clean = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
-    done = subprocess.run(
-        [str(python), "-W", "ignore", str(HERE / "worker.py"), library, str(path)],
-        capture_output=True, text=True, check=False, env=clean | limits,
-    )  # fmt: skip
+def run_once(library: str, python: Path, out: Path, cache: str = "", **job: Any) -> dict[str, Any]:
+    """One fit in a process of its own; ``{"failed": why}`` where it did not end well."""
+    job |= {"out": str(out), "alpha": ALPHA, "regularization": REGULARIZATION}
+    path = out.with_name(f"{out.name}-job.json")
+    path.write_text(json.dumps(job), encoding="utf-8")
+    environ = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+    environ |= {name: str(job["threads"]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    environ |= {"PYSPARK_PYTHON": str(python)} | ({"NUMBA_CACHE_DIR": cache} if cache else {})
+    command = [str(python), "-W", "ignore", str(HERE / "worker.py"), library, str(path)]
+    load = os.getloadavg()[0]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environ, timeout=PATIENCE
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return {"failed": f"not done after {PATIENCE} s"}
     if done.returncode:
-        print(f"{library}: failed: {done.stderr.strip().splitlines()[-1:]}")
-        return None
+        said = done.stderr.strip().splitlines()
+        return {"failed": (said[-1] if said else f"ended with {done.returncode}: out of memory?")[:300]}
     result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return result
+    when = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
+    return result | {"load_before": round(load, 1), "when": when, "commit": commit()}
 
 
 def measure(
-    libraries: dict[str, Path], train: Path, test: Path, factors: int, threads: int, repeats: int, work: Path
-) -> list[dict[str, Any]]:
-    """A row of the table for every library: alternating runs of 1 and 15 iterations, medians."""
-    runs: dict[str, list[dict[str, Any]]] = {library: [] for library in libraries}
-    common = {"matrix": str(train), "factors": factors, "threads": threads, "alpha": ALPHA,
-              "regularization": REGULARIZATION}  # fmt: skip
+    data: str, factors: int, threads: int, libraries: dict[str, Path], repeats: int, iterations: int, args: Any
+) -> None:
+    """Alternating runs of all libraries; what is there already is not measured again."""
+    train, test = matrices(data, args.work)
+    results = Results(args.results / f"{data}-{factors}.json", {"data": data, "factors": factors, "machine": machine()})
+    matrix, held = None, None
     for repeat in range(repeats):
         for library in sorted(libraries, reverse=bool(repeat % 2)):
-            short = run_once(library, libraries[library], work, iterations=1, **common)
-            full = run_once(library, libraries[library], work, iterations=ITERATIONS, **common)
-            if short and full:
-                each = (full["seconds"] - short["seconds"]) / (ITERATIONS - 1)
-                runs[library].append(full | {"iteration": each, "cold": short.get("compile", 0.0)})
-    matrix, held = sp.load_npz(train), sp.load_npz(test)
-    rows = []
-    for library, found in runs.items():
-        if not found:
-            continue
-        U, V = (np.load(work / f"out-{library}-{side}.npy") for side in ("users", "items"))
-        row = {
-            key: statistics.median(run[key] for run in found) for key in ("iteration", "seconds", "peak_mib", "cold")
-        }
-        row |= {"library": library, "factors": factors, "threads": threads}
-        row |= {"loss": hu_loss(matrix, U, V, ALPHA, REGULARIZATION), "recall": recall_at(20, matrix, held, U, V)}
-        row["marks"], row["losses"] = found[-1].get("marks"), found[-1].get("losses")
-        rows.append(row)
-    return rows
+            key = {"library": library, "threads": threads, "repeat": repeat}
+            if results.has(**key) or f"{library} {threads}" in results.content["failed"]:
+                continue
+            python, out = libraries[library], args.work / f"out-{library}"
+            common = {"matrix": str(train), "factors": factors, "threads": threads}
+            run = run_once(library, python, out, iterations=iterations, **common)
+            if "failed" not in run and "marks" not in run:  # no look inside: one iteration alone, and the difference
+                short = run_once(library, python, args.work / f"short-{library}", iterations=1, **common)
+                run |= (
+                    {"failed": short["failed"]}
+                    if "failed" in short
+                    else {"one": short["seconds"], "one_busy": short.get("busy")}
+                )
+            if "failed" in run:
+                print(f"{data} {factors} {library}: {run['failed']}", flush=True)
+                results.content["failed"][f"{library} {threads}"] = run["failed"]
+                results.save()
+                continue
+            print(f"{data} {factors} {threads} threads, {library}: {run['seconds']:.2f} s", flush=True)
+            results.content["runs"].append(key | {"iterations": iterations} | run)
+            results.content["versions"][library] = version(library, python)
+            results.save()
+            if f"{library} {iterations}" not in results.content["evaluated"]:  # factors do not depend on the threads
+                if matrix is None:
+                    matrix, held = sp.load_npz(train), sp.load_npz(test)
+                evaluate(results, f"{library} {iterations}", out, matrix, held)
+    if "longtail" in libraries:
+        verify(results, libraries["longtail"], train, factors, threads, args)
 
 
-def until(row: dict[str, Any], target: float) -> float | None:
-    """Seconds until a loss is reached: read from the trace where there is one, else the whole run if it got there."""
-    if row["losses"]:
-        return next((mark for mark, loss in zip(row["marks"], row["losses"], strict=True) if loss <= target), None)
-    return row["seconds"] if row["loss"] <= target else None
+def evaluate(results: Results, key: str, out: Path, matrix: Any, held: Any) -> None:
+    """Loss and recall of the factors a run left."""
+    U, V = (np.load(f"{out}-{side}.npy") for side in ("users", "items"))
+    recall = recall_at(20, matrix, held, U, V)
+    results.content["evaluated"][key] = {"loss": hu_loss(matrix, U, V, ALPHA, REGULARIZATION), "recall": recall}
+    results.save()
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown, with ratios to implicit's conjugate gradients."""
-    head = "| library | factors | threads | s / iteration | ratio | s to implicit's loss | ratio | loss / implicit "
-    lines = [head + "| peak MiB | recall@20 | compile s |", "|" + " --- |" * 11]
-    for row in rows:
-        peers = [r for r in rows if r["library"] == "implicit-cg"]
-        same = [r for r in peers if (r["factors"], r["threads"]) == (row["factors"], row["threads"])]
-        base = same[0] if same else row
-        reached = until(row, base["loss"] * (1 + 1e-9))
-        share = "-" if reached is None else f"{reached / base['seconds']:.2f}"
-        lines.append(
-            f"| {row['library']} | {row['factors']} | {row['threads']} | {row['iteration']:.3f} "
-            f"| {row['iteration'] / base['iteration']:.2f} | {'-' if reached is None else f'{reached:.2f}'} "
-            f"| {share} | {row['loss'] / base['loss']:.4f} | {row['peak_mib']:.0f} | {row['recall']:.4f} "
-            f"| {row['cold']:.2f} |"
-        )
-    return "\n".join(lines)
+def verify(results: Results, python: Path, train: Path, factors: int, threads: int, args: Any) -> None:
+    """A run of longtail that stops where its own trace says `implicit`'s loss is reached, and what it has reached."""
+    target = results.content["evaluated"].get(f"implicit-cg {ITERATIONS}")
+    runs = [run for run in results.content["runs"] if run["library"] == "longtail" and run["iterations"] == ITERATIONS]
+    if target is None or not runs or results.has(library="longtail-until", threads=threads):
+        return
+    sweeps = next((i + 1 for i, loss in enumerate(runs[0]["losses"]) if loss <= target["loss"]), None)
+    if sweeps is None:
+        return
+    out = args.work / "out-until"
+    run = run_once("longtail", python, out, matrix=str(train), factors=factors, threads=threads, iterations=sweeps)
+    if "failed" not in run:
+        U, V = (np.load(f"{out}-{side}.npy") for side in ("users", "items"))
+        run["loss"] = hu_loss(sp.load_npz(train), U, V, ALPHA, REGULARIZATION)
+        key = {"library": "longtail-until", "threads": threads, "repeat": 0, "iterations": sweeps}
+        results.content["runs"].append(key | run)
+        results.save()
 
 
-def linearity(python: Path, work: Path, factors: int, threads: int) -> str:
+def linearity(python: Path, args: Any) -> None:
     """Seconds an iteration of longtail from one to a hundred million pairs of shops that grow in all directions."""
-    lines = ["| pairs | users | items | s / iteration | ns / pair | peak MiB |", "|" + " --- |" * 6]
-    for pairs in LINEAR:
-        users, items = pairs // 100, max(3_000, pairs // 330)
-        path = work / f"linear-{pairs}.npz"
-        if not path.exists():
-            sp.save_npz(path, sp.csr_matrix(generate(users, items, pairs)))
-        job = {"matrix": str(path), "factors": factors, "threads": threads, "alpha": ALPHA,
-               "regularization": REGULARIZATION}  # fmt: skip
-        short = run_once("longtail", python, work, iterations=1, **job)
-        full = run_once("longtail", python, work, iterations=4, **job)
-        if short and full:
-            each = (full["seconds"] - short["seconds"]) / 3
-            lines.append(f"| {pairs:,} | {users:,} | {items:,} | {each:.2f} | {each / pairs * 1e9:.0f} "
-                         f"| {full['peak_mib']:.0f} |")  # fmt: skip
-    return "\n".join(lines)
+    results = Results(args.results / "linear-64.json", {"factors": 64, "machine": machine()})
+    for pairs in [*GROWING, 100_000_000]:
+        if results.has(library="longtail", pairs=pairs):
+            continue
+        path = matrices("c", args.work)[0] if pairs == 100_000_000 else growing(pairs, args.work)
+        run = run_once("longtail", python, args.work / "out-linear", matrix=str(path), factors=64, threads=2,
+                       iterations=4)  # fmt: skip
+        print(f"{pairs:,} pairs: {run.get('failed') or run['marks']}", flush=True)
+        if "failed" not in run:
+            shape = sp.load_npz(path)
+            size = {"users": shape.shape[0], "items": shape.shape[1], "real_pairs": int(shape.nnz)}
+            key = {"library": "longtail", "pairs": pairs, "threads": 2, "iterations": 4}
+            results.content["runs"].append(key | size | run)
+            results.save()
+
+
+def starts(python: Path, args: Any) -> None:
+    """What compilation costs: the first process on a machine, and every later one."""
+    results = Results(args.results / "start.json", {"machine": machine()})
+    if results.content["runs"]:
+        return
+    common = {"matrix": str(matrices("tiny", args.work)[0]), "factors": 8, "threads": 1, "iterations": 1}
+    for repeat in range(3):
+        with tempfile.TemporaryDirectory() as empty:
+            for kind in ("cold", "warm"):
+                run = run_once("longtail", python, args.work / "out-start", cache=empty, **common)
+                if "failed" not in run:
+                    results.content["runs"].append({"kind": kind, "repeat": repeat} | run)
+    results.content["versions"]["longtail"] = version("longtail", python)
+    results.save()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="a directory for environments and data; kept")
-    parser.add_argument("--data", default="a", help="of tiny, a, b, c")
-    parser.add_argument("--complete-journey", type=Path, help="a .npz of households x products, for b")
+    parser.add_argument("--results", type=Path, default=HERE / "results", help="where to write the measurements")
+    parser.add_argument("--data", default="a", help="of tiny, a, b, c; empty for none")
     parser.add_argument("--factors", default="64,128,256")
-    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--threads", default="2,1")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--iterations", type=int, default=ITERATIONS, help="fewer for the slow; the table says so")
     parser.add_argument("--libraries", default=",".join(PACKAGES))
     parser.add_argument("--linear", action="store_true", help="also the curve from 1 to 100 million pairs")
+    parser.add_argument("--starts", action="store_true", help="also the cost of compilation")
     parser.add_argument("--here", action="store_true", help="use this Python for all libraries, make no environments")
-    parser.add_argument("--output", type=Path, help="also write the tables here (Markdown)")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    wanted = args.libraries.split(",")
-    pythons = {name: Path(sys.executable) if args.here else environment(name, args.work) for name in wanted}
-    libraries = {name: python for name, python in pythons.items() if python is not None}
-    revision = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(revision, capture_output=True, text=True, check=False, cwd=HERE).stdout.strip()
-    machine = platform.processor() or platform.machine()
-    text = [f"{machine}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-            f"commit {commit}"]  # fmt: skip
-    for name in args.data.split(","):
-        train, test = matrices(name, args.work, args.complete_journey)
-        usable = {k: v for k, v in libraries.items() if name != "c" or k in ("longtail", "implicit-cg")}
-        rows: list[dict[str, Any]] = []
+    libraries: dict[str, Path] = {}
+    missing: dict[str, str] = {}
+    for name in args.libraries.split(","):
+        python, why = (Path(sys.executable), "") if args.here else environment(name, args.work)
+        if python is None:
+            missing[name] = why
+            print(f"{name}: {why}", flush=True)
+        else:
+            libraries[name] = python
+    if not args.here:
+        about = Results(args.results / "libraries.json", {})
+        known = {k: v for k, v in about.content.get("missing", {}).items() if k not in libraries}
+        about.content = {"missing": known | missing}
+        about.save()
+    if args.starts:
+        starts(libraries["longtail"], args)
+    for data in filter(None, args.data.split(",")):
         for factors in map(int, args.factors.split(",")):
             for threads in map(int, args.threads.split(",")):
-                rows += measure(usable, train, test, factors, threads, args.repeats, args.work)
-                print(table(rows), flush=True)
-        text.append(f"## {name}\n\n{table(rows)}")
+                measure(data, factors, threads, libraries, args.repeats, args.iterations, args)
     if args.linear:
-        threads = max(map(int, args.threads.split(",")))
-        text.append(f"## Linearity\n\n{linearity(libraries['longtail'], args.work, 64, threads)}")
-    print("\n\n".join(text))
-    if args.output:
-        args.output.write_text("\n\n".join(text) + "\n")
+        linearity(libraries["longtail"], args)
+    report.write(args.results)
 
 
 if __name__ == "__main__":

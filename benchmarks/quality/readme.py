@@ -37,10 +37,11 @@ def block(result: dict[str, Any]) -> str:
     counts = result["counts"]
     lines += [
         "",
-        f"`longtail demo` on Complete Journey, a grocer's year: trained on {counts['training events']:,} purchases before "
-        f"{result['split']['cut'][:10]}, measured on what {counts['tested users']:,} households bought for the first time "
-        f"in the four weeks after it ({counts['tested pairs']:,} pairs); ± is half a 95% bootstrap interval. *article* is "
-        "the usual recipe: one network, hard switch at a threshold.",
+        "`longtail demo` on Complete Journey, a grocer's year: trained on "
+        f"{counts['training events']:,} purchases before {result['split']['cut'][:10]}, measured on what "
+        f"{counts['tested users']:,} households bought for the first time in the four weeks after it "
+        f"({counts['tested pairs']:,} pairs); ± is half a 95% bootstrap interval. *article* is the usual recipe: one "
+        "network, hard switch at a threshold.",
     ]
     return "\n".join(lines)
 

@@ -94,6 +94,6 @@ def blend(
 
 
 def default_exposure(matrix: Any) -> Float32:
-    """1 for items with events, 0 for items without, ``(n_items,) float32``: who never sold may never have been shown."""
+    """1 for items with events, 0 for items without, ``(n_items,) float32``: unsold may mean unseen."""
     exposed: Float32 = (np.bincount(matrix.indices, minlength=matrix.shape[1]) > 0).astype(np.float32)
     return exposed

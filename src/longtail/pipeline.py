@@ -16,15 +16,19 @@ from longtail.calibrate.choices import Choices, choose
 from longtail.calibrate.embeddings import align, fit
 from longtail.calibrate.holdout import hold_out
 from longtail.calibrate.model import ItemModel, sources
+from longtail.cf.solver import warm_up
 from longtail.content.cache import EncodingCache
 from longtail.content.model import ContentModel
 from longtail.core.arrays import Float32
 from longtail.core.errors import DataError
 from longtail.core.features import Features
 from longtail.core.progress import SILENT, Progress
+from longtail.core.words import many
 from longtail.data.catalog import Catalog, read_catalog
+from longtail.data.checks.join import check_join, in_words
 from longtail.data.events import Events, read_events
 from longtail.data.interactions import Interactions, aggregate
+from longtail.data.refusals import Refusals
 from longtail.data.schema import CatalogSchema
 from longtail.recipe import Recipe
 
@@ -68,19 +72,45 @@ def read(
         progress: where to report.
 
     Raises:
-        DataError: a source cannot be read, or no event was accepted.
+        DataError: a source cannot be read, no event was accepted, or none of their items is in the catalog.
     """
+    warm_up()  # the solver compiles, the first time on a machine, while the data is read
     base = recipe.data_folder
-    read_ = read_events(recipe.events, recipe.weights, base=base, table=events, now=now, progress=progress)
-    if len(read_) == 0:
+    accepted = read_events(recipe.events, recipe.weights, base=base, table=events, now=now, progress=progress)
+    _tell_refused(accepted.refusals, progress)
+    if len(accepted) == 0:
         raise DataError(
-            f"None of {read_.refusals.read:,} rows of the events was accepted. "
+            f"None of {accepted.refusals.read:,} rows of the events was accepted. "
             "`longtail check` says why, with examples."
+            if accepted.refusals.read
+            else "The events have no rows. Is events.source the right one?"
         )
     if catalog is None and recipe.catalog.source is None:
-        ids = pa.table({"item_id": read_.items().ids})
-        return read_, read_catalog(CatalogSchema(), base=base, table=ids, progress=progress)
-    return read_, read_catalog(recipe.catalog, base=base, table=catalog, progress=progress)
+        ids = pa.table({"item_id": accepted.items().ids})
+        return accepted, read_catalog(CatalogSchema(), base=base, table=ids, progress=progress)
+    items = read_catalog(recipe.catalog, base=base, table=catalog, progress=progress)
+    _tell_refused(items.refusals, progress)
+    _check_join(accepted, items, progress)
+    return accepted, items
+
+
+def _tell_refused(refusals: Refusals, progress: Progress) -> None:
+    """Nothing is dropped unseen."""
+    if refusals.refused:
+        reasons = ", ".join(f"{refusal.reason} {refusal.count:,}" for refusal in refusals.by_reason)
+        progress.note(
+            f"Refused: {refusals.refused:,} of {many(refusals.read, 'row')} of the {refusals.what} ({reasons}). "
+            "`longtail check` shows examples."
+        )
+
+
+def _check_join(events: Events, catalog: Catalog, progress: Progress) -> None:
+    """Say it where events and catalog hardly meet, and stop where they do not meet at all."""
+    join = check_join(events, catalog)
+    if join.unknown_items == join.event_items:
+        raise DataError(f"{in_words(join)} `longtail check` looks for how the ids differ, and names what repairs it.")
+    if join.share < 0.5:
+        progress.note(f"{in_words(join)} `longtail check` looks for how the ids differ.")
 
 
 def learn(

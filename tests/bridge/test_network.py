@@ -9,7 +9,9 @@ from longtail.core.errors import DataError
 from longtail.core.features import Features, Field
 from longtail.core.vocabulary import Vocabulary
 
-SMALL = NetworkSettings(hidden=32, epochs=20, batch=64, residual=False, dropout=0.0)
+SMALL = NetworkSettings(
+    hidden=32, epochs=20, batch=64, residual=False, dropout=0.0, learning_rate=5e-3, weight_decay=0.01, patience=5
+)
 
 
 def shop(n=600, seed=0, missing=0.2):

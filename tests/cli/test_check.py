@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -136,8 +138,15 @@ def test_all_at_once_and_all_into_files(tmp_path: Path) -> None:
     assert "10 rows read · 8 accepted · 2 refused" in shown
     assert all(f" {reason} " in shown for reason in REASONS)
     assert pyarrow.parquet.read_table(tmp_path / "refused.parquet").num_rows == len(REFUSED)
+
+
+def test_where_refused_rows_go_is_looked_at_before_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = shop(tmp_path)
+    monkeypatch.setattr("longtail.preflight.preflight", lambda *_, **__: pytest.fail("the data was read"))
     with pytest.raises(DataError, match="ending"):
         run(recipe, "--refused", tmp_path / "refused.doc")
+    with pytest.raises(DataError, match="no folder"):
+        run(recipe, "--refused", tmp_path / "nowhere" / "refused.csv")
 
 
 def test_rows_left_out_on_purpose_are_filtered_not_refused(tmp_path: Path) -> None:
@@ -208,6 +217,14 @@ def test_a_join_that_matches_nothing_stops_with_examples_and_a_guess(tmp_path: P
     assert "Not ready to train." in shown
 
 
+def test_a_remedy_with_a_backslash_can_be_pasted_into_the_recipe(tmp_path: Path) -> None:
+    items = [ITEMS[0], *(f"sku-{row}" for row in ITEMS[1:])]
+    stop = findings(report(shop(tmp_path, items=items), code=1), "stop")
+    said = re.search(r'events\.item_id = (".*?"), catalog', stop)
+    assert said is not None
+    assert r"\D" in tomllib.loads(f"item_id = {said[1]}")["item_id"]
+
+
 def test_the_remedy_it_names_repairs_the_join(tmp_path: Path) -> None:
     items = [row.lstrip("0") if row[:2] == "00" else row for row in ITEMS if not row.startswith("000")]
     repaired = RECIPE.replace("[catalog]", "[catalog]\nitem_id = \"lpad(item_id, 3, '0')\"")
@@ -226,6 +243,8 @@ def test_ids_with_nothing_in_common_ask_for_the_columns(tmp_path: Path) -> None:
         ({"events": []}, "The events have no rows."),
         ({"items": ITEMS[:1]}, "The catalog has no rows."),
         ({"events": [REFUSED["null user id"]] * 3}, "None of the 3 rows of the events can be used (null user id: 3)."),
+        ({"events": ["u1,001,1704067200,view,1"] * 9}, "(unparsable timestamp: 9). Say how times are written"),
+        ({"events": ["u1,001,2024-01-01,sale,1"] * 9}, "Name the types under [weights.types]"),
         ({"events": ["u1,001,2024-01-01,view,1"] * 9}, "Found 1 user and 1 item with events."),
         ({"events": [f"order{i},00{i % 5},2024-01-01,view,1" for i in range(20)]}, "No user has more than one item"),
         ({"recipe": RECIPE.replace("view = 1", "view = 0").replace("buy = 5", "buy = 0\nx = 1")}, "has the weight 0"),
@@ -256,6 +275,7 @@ def test_what_would_stop_training_has_exit_code_1(tmp_path: Path, change: dict[s
             {"events": [*GOOD, *["u1,001,2024-01-01,view,"] * 3]},
             "Without a value and therefore counted as 1: 3 events.",
         ),
+        ({"items": [*ITEMS, *ITEMS[1:]]}, "say under [catalog.group] how they become one"),
         ({"events": [row[:7] + "2024-01-01" + row[26:] for row in GOOD]}, "All events are at one time"),
         (
             {"items": [ITEMS[0], *(row + "x" for row in ITEMS[1:])]},

@@ -1,6 +1,10 @@
+import subprocess
+import sys
+
 import pytest
 
-from longtail.cli.console import RichProgress, print_json
+from longtail.cli.console import RichProgress, print_json, print_json_file
+from longtail.core.errors import DataError
 
 
 def test_without_a_terminal_each_finished_task_is_one_line(capsys):
@@ -21,3 +25,24 @@ def test_json_keeps_ids_as_they_are_and_refuses_nan(capsys):
     assert '"007 Ö"' in capsys.readouterr().out
     with pytest.raises(ValueError, match="JSON"):
         print_json(float("nan"))
+
+
+def test_a_file_that_cannot_be_written_is_an_error_that_says_so(tmp_path, monkeypatch):
+    with pytest.raises(DataError, match="no folder"):
+        print_json_file(tmp_path / "nowhere" / "x.json", {})
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.write_text", refuse)
+    with pytest.raises(DataError, match="Permission denied"):
+        print_json_file(tmp_path / "x.json", {})
+
+
+def test_the_command_starts_without_the_libraries_that_take_their_time():
+    script = (
+        "import sys\nimport longtail.cli.main\n"
+        "loaded = {'numpy', 'scipy', 'pyarrow', 'duckdb', 'numba', 'torch', 'pandas'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

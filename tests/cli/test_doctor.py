@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,23 +36,17 @@ def test_a_missing_library_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None
     assert "pip install" in found["duckdb"].advice
 
 
-def test_cores_follow_the_quota_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    everything = environment.usable_cores()
-    monkeypatch.setattr(environment, "_read", lambda path: "100000 100000" if path.endswith("cpu.max") else "")
-    assert environment.usable_cores() == 1
-    monkeypatch.setattr(environment, "_read", lambda path: "max 100000")
-    assert environment.usable_cores() >= everything
-
-
-def test_memory_follows_the_limit_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {
-        "/proc/meminfo": "MemTotal:       8000000 kB\nMemAvailable:   6000000 kB\nHugePages_Total:       0\n",
-        "/sys/fs/cgroup/memory.max": str(3 * 1024**3),
-        "/sys/fs/cgroup/memory.current": str(2 * 1024**3),
-    }
-    monkeypatch.setattr(environment, "_read", lambda path: files.get(path, ""))
-    assert environment.memory() == (3 * 1024**3, 1024**3)
+def test_scarce_memory_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "memory", lambda: (3 * 1024**3, 1024**3))
     assert by_name(environment._memory())["memory"].status == "note"
+    monkeypatch.setattr(environment, "memory", lambda: (8 * 1024**3, 6 * 1024**3))
+    assert by_name(environment._memory())["memory"].status == "ok"
+
+
+def test_every_optional_package_is_looked_for() -> None:
+    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = declared["optional-dependencies"].keys() - {"all", "dev"}
+    assert environment.EXTRAS.keys() == extras
 
 
 def test_settings_that_slow_things_down_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +121,7 @@ def test_an_examination_that_fails_becomes_a_finding(monkeypatch: pytest.MonkeyP
 def test_exit_code_and_forms(
     monkeypatch: pytest.MonkeyPatch, status: environment.Status, options: list[str], code: int
 ) -> None:
-    monkeypatch.setattr("longtail.cli.doctor.examine", lambda: [Finding("thing", "value", status, "do this")])
+    monkeypatch.setattr("longtail.cli.environment.examine", lambda: [Finding("thing", "value", status, "do this")])
     result = CliRunner().invoke(app, options)
     assert result.exit_code == code
     if "--json" in options:

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from longtail.cli.main import app
+from longtail.core.errors import DataError
 
 RECIPE = """
 tail_below = 8
@@ -102,3 +103,16 @@ def test_options_that_cannot_be_understood_are_refused(run):
     assert done.exit_code != 0
     assert "NAME=FILE" in str(done.exception) + done.output
     assert run("-p", "nothing").exit_code == 2
+
+
+def test_what_could_only_fail_after_training_fails_before(run, tmp_path):
+    for options, said in (
+        (("--json", tmp_path / "nowhere" / "results.json"), "no folder"),
+        (("--json", tmp_path), "is a folder"),
+        (("--rankings", f"ours={tmp_path / 'none.parquet'}"), "no file"),
+        (("--embeddings", f"ours={tmp_path / 'u'},{tmp_path / 'i'}"), "no file"),
+    ):
+        done = run(*map(str, options))
+        assert isinstance(done.exception, DataError)
+        assert said in str(done.exception)
+        assert "Reading" not in done.output

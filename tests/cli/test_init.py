@@ -171,6 +171,8 @@ def test_an_existing_file_is_only_replaced_by_force(tmp_path: Path) -> None:
     assert tomllib.loads(recipe.read_text())["events"]["item_id"] == "product_id"
     with pytest.raises(DataError, match="no folder"):
         run("init", files, "-o", tmp_path / "nowhere" / "recipe.toml")
+    with pytest.raises(DataError, match="is a folder"):
+        run("init", files, "-o", tmp_path, "--force")
 
 
 def test_failures_leave_no_file(tmp_path: Path) -> None:

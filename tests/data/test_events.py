@@ -159,6 +159,13 @@ def test_what_is_no_time_is_refused(given: str | None) -> None:
     assert read(table(timestamp=pa.array([given], pa.string()))).refusals.count("unparsable timestamp") == 1
 
 
+def test_nanoseconds_with_a_zone_are_read_in_utc() -> None:
+    times = pa.array([datetime(2024, 2, 3, 4), None], pa.timestamp("ns", "Europe/Stockholm"))
+    events = read(table(timestamp=times))
+    assert values(events, "timestamp") == [datetime(2024, 2, 3, 4)]
+    assert events.refusals.count("unparsable timestamp") == 1
+
+
 def test_times_out_of_range_are_refused_instead_of_breaking() -> None:
     told = read(table(timestamp=[1e30, -1e18, 1.7e9]), timestamp_format="epoch_s").refusals
     assert (told.count("unparsable timestamp"), told.accepted) == (2, 1)

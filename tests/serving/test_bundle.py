@@ -292,6 +292,22 @@ def test_what_is_no_bundle_is_not_replaced(bundle: Bundle, tmp_path: Path) -> No
         save(bundle, tmp_path / "folder")
     assert (tmp_path / "folder" / "mine.txt").read_text() == "mine"
     check_destination(tmp_path / "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"], "nothing is left of the trial"
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BundleError, match="Cannot write"):
+        check_destination(tmp_path / "file" / "new")
+
+    def refuse(**given: object) -> str:
+        raise PermissionError(13, "Permission denied", str(given["dir"]))
+
+    monkeypatch.setattr("longtail.bundle.publish.tempfile.mkdtemp", refuse)
+    with pytest.raises(BundleError, match="Permission denied"):
+        check_destination(tmp_path / "not" / "yet" / "there")
 
 
 def test_link_is_kept_and_what_it_leads_to_replaced(bundle: Bundle, tmp_path: Path) -> None:

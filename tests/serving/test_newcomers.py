@@ -102,11 +102,31 @@ def test_what_cannot_be_added_is_refused_and_nothing_changes(shop: Recommender) 
 def test_bundle_without_content_says_so(shop: Recommender) -> None:
     from dataclasses import replace
 
-    bare = Recommender(replace(shop.bundle, content_model=None))
+    schema = shop.bundle.catalog_schema
+    assert schema is not None
+    bare = Recommender(
+        replace(shop.bundle, content_model=None, catalog_schema=schema.model_copy(update={"fields": {}}))
+    )
     with pytest.raises(DataError, match="without content"):
         bare.similar_to(WINE)
     with pytest.raises(DataError, match="without content"):
         bare.add_items([{"sku": "0099"}])
+
+
+def test_where_content_says_nothing_new_items_get_the_fallback_of_their_category(shop: Recommender) -> None:
+    from dataclasses import replace
+
+    plain = Recommender(replace(shop.bundle, content_model=None, bridge=None))
+    asked = plain.similar_to(WINE, 3)
+    column = plain.bundle.category_column
+    assert column is not None
+    assert "content says nothing" in asked.note
+    assert repr(WINE[column]) in asked.note
+    assert [row.source for row in asked] == ["fallback"] * 3
+    kinds = dict(zip(plain.bundle.items, plain.bundle.catalog.column(column).to_pylist(), strict=True))
+    assert {kinds[item] for item in asked.item_ids} == {WINE[column]}
+    assert plain.add_items([{"sku": "0099", **WINE}]) == ["0099"]
+    assert plain.similar_items("0099", 3).item_ids == asked.item_ids
 
 
 def test_readers_never_see_half_of_an_addition(shop: Recommender) -> None:

@@ -18,7 +18,7 @@ from longtail.core.features import Features
 #: What share of the catalog should be above the switch where few items reach 300 interactions.
 HEAD_SHARE = 0.2
 #: Heads are few and their vectors little noisy: small batches, little dropout, many epochs.
-MLP = NetworkSettings(hidden=256, dropout=0.1, weight_decay=0.01, learning_rate=2e-3, batch=128, epochs=30, patience=5)
+MLP = NetworkSettings(hidden=256, dropout=0.1, weight_decay=0.01, learning_rate=2e-3, batch=256, epochs=15, patience=3)
 
 
 def default_threshold(n_interactions: Int64) -> int:

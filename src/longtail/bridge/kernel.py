@@ -172,8 +172,8 @@ def leave_one_out_curve(z: Float32, targets: Float32, marks: Float32, ridges: Se
 
 def _leave_one_out(z: Float32, targets: Float32, bridge: KernelBridge, factor: Float64) -> Float32:
     result = np.empty_like(targets, dtype=np.float32)
-    half = scipy.linalg.solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
-    half = half.astype(np.float32).T
+    inverse = scipy.linalg.solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
+    half = np.ascontiguousarray(inverse.T, dtype=np.float32)
     for start in range(0, len(z), _BLOCK):
         rows = slice(start, start + _BLOCK)
         block = kernel(z[rows], bridge.landmarks)

@@ -98,7 +98,7 @@ class NetworkFit:
 
 
 def inputs(features: Features, names: tuple[str, ...]) -> tuple[list[Float32], Bool]:
-    """The fields' matrices and the mask ``(n, n_fields)`` in the towers' order. Raises DataError for a missing field."""
+    """The fields' matrices and the mask ``(n, n_fields)`` in the towers' order; DataError for a missing field."""
     missing = [name for name in names if name not in features.names]
     if missing:
         raise DataError(

@@ -89,7 +89,7 @@ class FittedBridge:
         bridge: for every other item.
         rows: ``(n,)`` the items it learned from.
         out_of_sample: ``(n, d) float32``, a prediction for each of them from learners that did not see it.
-        scores: R² against unit-length targets on unseen items by learner, and what was kept; plain JSON.
+        scores: R² on unseen items by learner, and what was kept; plain JSON.
     """
 
     bridge: Bridge
@@ -104,6 +104,19 @@ def unit_rows(matrix: Float32) -> Float32:
     return np.asarray(np.divide(matrix, norms, out=np.zeros_like(matrix), where=norms > 1e-12), dtype=np.float32)
 
 
+def shape_targets(vectors: Float32, exponent: float) -> Float32:
+    """Targets v |v|^(exponent - 1) with a median length of 1, ``float32``; zero rows stay zero.
+
+    Exponent 0 leaves directions alone; with 1 the length, which follows popularity, is learned too.
+    """
+    unit = unit_rows(vectors)
+    if exponent == 0.0:
+        return unit
+    lengths = np.linalg.norm(vectors, axis=1) ** exponent
+    middle = float(np.median(lengths[lengths > 0])) if (lengths > 0).any() else 1.0
+    return np.asarray(unit * (lengths / middle)[:, None], dtype=np.float32)
+
+
 def fit_bridge(
     features: Features,
     z: Float32,
@@ -112,6 +125,7 @@ def fit_bridge(
     settings: BridgeSettings,
     *,
     method: BridgeMethod | None = None,
+    target_exponent: float = 0.0,
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> FittedBridge:
@@ -123,11 +137,12 @@ def fit_bridge(
     Args:
         features: of all items.
         z: ``(n_items, d_z) float32`` content vectors; rows without content are zero and are not learned from.
-        targets: ``(n_items, d) float32``; only directions are used.
+        targets: ``(n_items, d) float32``.
         rows: items to learn from; those without content or with a zero target are left out, and of more than the
             settings allow a sample is drawn.
         settings: what to fit.
         method: overrides ``settings.method``: the first rounds of an alternation need only the kernel.
+        target_exponent: see :func:`shape_targets`; 0 teaches directions only.
         seed: the same seed gives the same bridge.
         progress: told of scores, and of a missing torch, in which case the kernel alone is used.
 
@@ -140,7 +155,7 @@ def fit_bridge(
         rows = np.sort(np.random.default_rng(seed).choice(rows, settings.max_rows, replace=False))
     if len(rows) < 2:
         raise DataError(f"A bridge needs at least two items with content and behaviour; found {len(rows)}.")
-    unit = unit_rows(targets[rows])
+    unit = shape_targets(targets[rows], target_exponent)
     kernel = fit_kernel(z[rows], unit, landmarks=settings.landmarks, seed=seed)
     network = None if method == "kernel" else _network(features, rows, unit, kernel, settings, seed, progress)
     return _keep(rows, unit, kernel, network, method, settings)

@@ -38,16 +38,14 @@ def published(path: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
     Raises:
         BundleError: something else stands at ``path``, or the place cannot be written to.
     """
-    path = path.resolve() if path.is_symlink() else path.absolute()  # what a link leads to is replaced, not the link
+    path = _target(path)
     check_place(path, is_ours)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
         partial = Path(tempfile.mkdtemp(prefix=f".{path.name}{_PARTIAL}", dir=path.parent))
     except OSError as error:
-        raise BundleError(
-            f"Cannot write a bundle to {path}: {error.strerror or error}. Choose another place."
-        ) from error
+        raise _unwritable(path, error) from error
     held = _hold(partial)
     try:
         partial.chmod(0o777 & ~_umask())
@@ -75,6 +73,26 @@ def check_place(path: Path, is_ours: Callable[[Path], bool]) -> None:
         raise BundleError(f"{path} is a file, not a bundle's directory. Choose another place or remove it.")
     if any(path.iterdir()) and not is_ours(path):
         raise BundleError(f"{path} holds something that is no bundle, so it is not replaced. Choose another place.")
+
+
+def try_place(path: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Raise BundleError now where `published` would later; what is tried is removed again."""
+    path = _target(path)
+    check_place(path, is_ours)
+    nearest = next(folder for folder in path.parents if folder.exists())
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=f".{path.name}{_PARTIAL}", dir=nearest))
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _target(path: Path) -> Path:
+    """The place itself: what a link leads to is replaced, not the link."""
+    return path.resolve() if path.is_symlink() else path.absolute()
+
+
+def _unwritable(path: Path, error: OSError) -> BundleError:
+    return BundleError(f"Cannot write a bundle to {path}: {error.strerror or error}. Choose another place.")
 
 
 def _put_in_place(partial: Path, path: Path) -> None:

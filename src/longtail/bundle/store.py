@@ -16,7 +16,7 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 
 from longtail.bundle.model import FORMAT_VERSION, Bundle, Manifest
-from longtail.bundle.publish import check_place, previous_of, published
+from longtail.bundle.publish import previous_of, published, try_place
 from longtail.bundle.tensors import read_tensors, write_tensors
 from longtail.calibrate.model import Fusion, Length
 from longtail.core.arrays import State
@@ -98,7 +98,7 @@ def load(path: str | Path, *, verify: bool = True) -> Bundle:
 
 def check_destination(path: str | Path) -> None:
     """Raise BundleError now if `save` would refuse ``path`` after an hour of training."""
-    check_place(Path(path), _is_bundle)
+    try_place(Path(path), _is_bundle)
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:

@@ -25,12 +25,14 @@ class Pull:
     Attributes:
         precision: tau in multiples of λ(0), the penalty of an item without events.
         exponent: beta.
+        target_exponent: how much of a learned vector's length, which follows popularity, the bridge is taught: 0 none.
         scale: the median length of a prediction, in multiples of the typical length of a learned vector.
     """
 
     precision: float = 1.0
     exponent: float = 0.0
     scale: float = 0.6
+    target_exponent: float = 0.0
 
     def tau(self, settings: AlsSettings, n_users: int) -> float:
         """The prior's precision in the objective's units."""
@@ -65,11 +67,6 @@ class Alternation:
     length: Length
     scores: dict[str, Any]
 
-    @property
-    def carries_signal(self) -> bool:
-        """Whether the bridge says more about items it has not seen than their mean does."""
-        return bool(self.scores["r2"] > MINIMAL_R2)
-
 
 #: Explained share of the variance of directions below which content is taken to say nothing.
 MINIMAL_R2 = 0.005
@@ -100,15 +97,17 @@ def predict_all(
     settings: BridgeSettings,
     *,
     method: BridgeMethod | None,
+    target_exponent: float,
     seed: int,
     progress: Progress = SILENT,
 ) -> tuple[Bridge, Float32, dict[str, Any]]:
     """Fit a bridge on some items and predict all: out of sample for those it learned from, plainly for the others."""
     fitted = fit_bridge(
-        features, z, targets, np.flatnonzero(learn), settings, method=method, seed=seed, progress=progress
-    )
+        features, z, targets, np.flatnonzero(learn), settings, method=method, target_exponent=target_exponent,
+        seed=seed, progress=progress,
+    )  # fmt: skip
     raw = np.zeros(targets.shape, dtype=np.float32)
-    others = z.any(axis=1)
+    others = np.any(z, axis=1)
     others[fitted.rows] = False
     rest = np.flatnonzero(others)
     if len(rest):
@@ -161,7 +160,7 @@ def alternate(
     exposure = default_exposure(matrix) if exposure is None else exposure
     typical = typical_length(item_factors, counts, min_interactions, tail_below)
     tau = pull.tau(als, matrix.shape[0])
-    has = z.any(axis=1)
+    has = np.any(z, axis=1)
     users, items = user_factors, item_factors
     with progress.task("bridge and blend", rounds) as task:
         for number in range(1, rounds + 1):
@@ -170,8 +169,9 @@ def alternate(
                 learn = has & (counts >= 1)
             method = last_method if number == rounds else "kernel"
             fitted, raw, score = predict_all(
-                features, z, items, learn, bridge, method=method, seed=seed + number, progress=progress
-            )
+                features, z, items, learn, bridge, method=method, target_exponent=pull.target_exponent,
+                seed=seed + number, progress=progress,
+            )  # fmt: skip
             length = pull.length(raw, typical)
             prior = length.apply(raw)
             near = np.where((counts > 0)[:, None], items, prior)

@@ -9,7 +9,7 @@ import numpy as np
 
 from longtail.blend import default_exposure
 from longtail.calibrate.als_search import choose_als
-from longtail.calibrate.alternation import FEW, Alternation, Pull, alternate, predict_all, typical_length
+from longtail.calibrate.alternation import FEW, MINIMAL_R2, Alternation, Pull, alternate, predict_all, typical_length
 from longtail.calibrate.fusion import choose_fusion, choose_gate
 from longtail.calibrate.guard import pick
 from longtail.calibrate.lengths import choose_exponent, choose_pull
@@ -40,7 +40,7 @@ class Choices:
     als: AlsSettings
     rounds: int = 2
     field_weights: dict[str, float] = field(default_factory=dict)
-    pull: Pull = Pull()
+    pull: Pull = field(default_factory=Pull)
     fusion_weight: float = 0.0
     fusion_half_at: float = 5.0
     similar_weight: float = 0.4
@@ -62,7 +62,7 @@ def choose(
 ) -> Choices:
     """Make every choice that the settings leave open.
 
-    Bridges are kernels here, which are quick and close to the final one; the learners are compared in the fit itself, on
+    Bridges are kernels here, quick and close to the final one; the learners are compared in the fit itself, on
     items they have not seen.
 
     Args:
@@ -112,17 +112,26 @@ def choose(
         progress.note("field weights " + ", ".join(f"{name} {weight:g}" for name, weight in weights.items()))
     choices = replace(choices, field_weights=weights)
     z = combine(features, weights)
-    has = z.any(axis=1)
+    has = np.any(z, axis=1)
     learn = np.zeros(len(counts), dtype=np.bool_)
     learn[taught] = True
-    _, raw, score = predict_all(
-        features, z, items, learn & has, quick, method="kernel", seed=seed + 1, progress=progress
-    )
-    report["first_bridge"] = score
-    if score["r2"] < MINIMAL_SIGNAL:
-        return _alone(
-            choices, f"Content says nothing about behaviour (R² {score['r2']:.3f} on unseen items).", progress
+    tried: list[tuple[float, float, float, Float32, dict[str, Any]]] = []
+    for target_exponent in settings.target_exponents:
+        _, raw, score = predict_all(
+            features, z, items, learn & has, quick, method="kernel", target_exponent=target_exponent, seed=seed + 1,
+            progress=progress,
+        )  # fmt: skip
+        if score["r2"] < MINIMAL_R2 and not tried:
+            report["first_bridge"] = score
+            return _alone(
+                choices, f"Content says nothing about behaviour (R² {score['r2']:.3f} on unseen items).", progress
+            )
+        exponent, curve = choose_exponent(judge, users[judge.users], raw, settings.length_exponents)
+        tried.append((max((point["ndcg"] for point in curve), default=0.0), target_exponent, exponent, raw, score))
+        report.setdefault("length_exponent", []).extend(
+            {"target_exponent": target_exponent, **point} for point in curve
         )
+    _, target_exponent, exponent, raw, report["first_bridge"] = max(tried, key=lambda trial: trial[0])
     reduction = reduce(z, 128, taught)
     content = reduction.apply(z)
     neighbours = judge.measure(judge.profiles(content), content)
@@ -132,9 +141,9 @@ def choose(
     floor = alone.guarded * (1.0 - settings.tolerance)
     exposure = default_exposure(train) if exposure is None else exposure
     typical = typical_length(items, counts, settings.min_interactions, settings.tail_below)
-    exponent, report["length_exponent"] = choose_exponent(judge, users[judge.users], raw, settings.length_exponents)
     pull, report["pull"] = choose_pull(
-        judge, train, users, raw, has, typical, als, base, exponent=exponent, scales=settings.length_scales,
+        judge, train, users, raw, has, typical, als, base, exponent=exponent, target_exponent=target_exponent,
+        scales=settings.length_scales,
         precisions=settings.precisions, floor=floor, exposure=exposure, start=items,
     )  # fmt: skip
     progress.note(f"prior: precision {pull.precision:g} λ(0), length {pull.scale:g}, exponent {pull.exponent:g}")
@@ -169,8 +178,6 @@ def choose(
     return replace(choices, fusion_weight=weight, fusion_half_at=half_at, similar_weight=gate, similar_half_at=gate_at)
 
 
-#: Explained share of the variance of directions, on unseen items, below which content is taken to say nothing.
-MINIMAL_SIGNAL = 0.005
 #: Landmarks of the kernels that choices are made with; the final fit has as many as the settings say.
 TRIAL_LANDMARKS = 1000
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from longtail.bridge.article import fit_article
 from longtail.bridge.training import Bridge
-from longtail.calibrate.alternation import Alternation, alternate
-from longtail.calibrate.choices import MINIMAL_SIGNAL, Choices, choose
+from longtail.calibrate.alternation import MINIMAL_R2, Alternation, alternate
+from longtail.calibrate.choices import Choices, choose
 from longtail.calibrate.fusion import fusion_unit
 from longtail.calibrate.holdout import PAIRS, hold_out
 from longtail.calibrate.model import Fusion, ItemModel, Length
@@ -55,8 +55,8 @@ def fit_embeddings(
         interactions: what the model may see. features: of catalog items; items it does not have count as without
             content. None: no content at all.
         als, settings: see there.
-        validation: pairs of a later period over the same users and items; they are chosen by and not learned from. None:
-            a tenth of the pairs and some items are held out of ``interactions`` for the choices, and the fit sees all.
+        validation: pairs of a later period over the same users and items; chosen by, not learned from. None: a
+            tenth of the pairs and some items are held out of ``interactions`` for the choices, and the fit sees all.
         new_share: below 1 where ``validation`` holds all pairs of items held out at random, see
             :class:`longtail.calibrate.scoring.Judge`.
         exposure: ``(n_items,)`` in [0, 1]; None: 1 with events, 0 without.
@@ -71,8 +71,8 @@ def fit_embeddings(
     if validation is not None:
         if validation.matrix.shape != matrix.shape:
             raise DataError(
-                f"Validation is {validation.matrix.shape}, the interactions are {matrix.shape}; aggregate both over the "
-                "same users and items."
+                f"Validation is {validation.matrix.shape}, the interactions are {matrix.shape}; aggregate both over "
+                "the same users and items."
             )
         choices = choose(
             matrix, validation.matrix, aligned, als, settings, exposure=exposure, new_share=new_share, seed=seed,
@@ -134,23 +134,25 @@ def fit(
         return model
     counts = model_counts(matrix)
     z = combine(features, choices.field_weights)
-    has = z.any(axis=1)
+    has = np.any(z, axis=1)
     if int((has & (counts > 0)).sum()) < 10:
         note = "Fewer than ten items have both content and events: plain ALS, and a fallback for new items."
         progress.note(note)
         return replace(model, choices={**model.choices, "note": note})
-    state: Alternation | None = None
-    for state in alternate(  # noqa: B007 the last round is what is kept
+    rounds: list[Alternation] = []
+    for state in alternate(
         matrix, alone.user_factors, alone.item_factors, features, z, choices.pull, choices.als, settings.bridge,
         rounds=choices.rounds, min_interactions=settings.min_interactions, tail_below=settings.tail_below,
         exposure=exposure, seed=seed, progress=progress,
     ):  # fmt: skip
-        pass
-    assert state is not None and state.behaviour_share is not None
-    if state.scores["r2"] < MINIMAL_SIGNAL:
-        note = f"Content says nothing about behaviour (R² {state.scores['r2']:.3f} on unseen items): plain ALS."
-        progress.note(note)
-        return replace(model, choices={**model.choices, "note": note, "bridge": state.scores})
+        # Later rounds learn from vectors that hold predictions already; whether content says anything, the first tells.
+        if not rounds and state.scores["r2"] < MINIMAL_R2:
+            note = f"Content says nothing about behaviour (R² {state.scores['r2']:.3f} on unseen items): plain ALS."
+            progress.note(note)
+            return replace(model, choices={**model.choices, "note": note, "bridge": state.scores})
+        rounds = [state]
+    (state,) = rounds
+    share = np.ones(len(has), np.float32) if state.behaviour_share is None else state.behaviour_share
     progress.note(f"bridge: {state.scores['kept']}, R² {state.scores['r2']:.3f} on items it has not seen")
     reduction = reduce(z, 128, np.flatnonzero(has))
     content = reduction.apply(z)
@@ -170,7 +172,7 @@ def fit(
         item_vectors=state.item_vectors,
         predictions=state.length.apply(state.raw),
         has_prediction=has,
-        behaviour_share=np.where(has, state.behaviour_share, np.float32(1.0)).astype(np.float32),
+        behaviour_share=np.where(has, share, np.float32(1.0)).astype(np.float32),
         bridge=state.bridge,
         field_weights={field.name: float(choices.field_weights.get(field.name, 1.0)) for field in features},
         reduction=reduction,
@@ -228,7 +230,7 @@ def _article(
     network, head = fit_article(
         features, alone.item_factors, model_counts(matrix), threshold=settings.article_threshold, seed=seed
     )
-    has = features.present.any(axis=1)
+    has = np.any(features.present, axis=1)
     predicted = network.predict(features)
     return replace(
         model,

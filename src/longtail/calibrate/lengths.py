@@ -1,4 +1,4 @@
-"""Direction and length of a prediction apart: beta on cold items alone, then s and tau together in the whole catalog."""
+"""Direction and length of a prediction apart: beta on cold items alone, then s and tau in the whole catalog."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def choose_pull(
     base: Quality,
     *,
     exponent: float,
+    target_exponent: float,
     scales: Sequence[float],
     precisions: Sequence[float],
     floor: float,
@@ -57,8 +58,8 @@ def choose_pull(
     which have the same prior, over better ones. That is left to fusion, which knows who has no events.
 
     Args:
-        users: ``(n_users, d)`` factors the items are solved with; those of the judge are then recomputed, because a prior
-            that looks good to the old users may not to the new.
+        users: ``(n_users, d)`` factors the items are solved with; the judge's are then recomputed, because a prior that
+            looks good to the old users may not to the new.
         raw: ``(n_items, d)`` predictions, out of sample; ``has``: which items have one.
         typical: see :func:`longtail.calibrate.alternation.typical_length`.
         base: what gains are counted from; ``floor``: the least overall quality.
@@ -78,10 +79,10 @@ def choose_pull(
         return quality
 
     middle = sorted(precisions)[(len(precisions) - 1) // 2]
-    by_scale = [Pull(middle, exponent, scale) for scale in sorted(scales)]
+    by_scale = [Pull(middle, exponent, scale, target_exponent) for scale in sorted(scales)]
     qualities = [measure(pull) for pull in by_scale]
     chosen = pick(qualities, base, floor=floor, mixed=False)
     scale = by_scale[chosen].scale
-    by_precision = [Pull(precision, exponent, scale) for precision in sorted(precisions)]
+    by_precision = [Pull(precision, exponent, scale, target_exponent) for precision in sorted(precisions)]
     again = [qualities[chosen] if pull.precision == middle else measure(pull) for pull in by_precision]
     return by_precision[pick(again, base, floor=floor, mixed=False)], curve

@@ -73,7 +73,8 @@ class Length:
         factor = np.zeros_like(norms)
         known = norms > 1e-12
         factor[known] = self.scale * norms[known] ** (self.exponent - 1.0)
-        return (predictions * factor[:, None]).astype(np.float32)
+        calibrated: Float32 = predictions * factor[:, None].astype(np.float32)
+        return calibrated
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class CalibrationSettings(Settings):
     """Where the article's method switches to behaviour. None: 300, or what leaves a fifth of the catalog above it."""
     precisions: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0)
     """How firmly an item is held to its prediction, in multiples of the penalty an item without events has."""
+    target_exponents: tuple[float, ...] = (0.0, 0.5, 1.0)
+    """How much of the learned vectors' length the bridge is taught: 0 directions only, 1 the vectors as they are."""
     length_exponents: tuple[float, ...] = (0.0, 0.5, 1.0)
     """beta in s f |f|^(beta - 1): 0 forgets how sure a prediction is, 1 keeps it in its length."""
     length_scales: tuple[float, ...] = (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)

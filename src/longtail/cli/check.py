@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from longtail.cli.console import RichProgress, console, messages, print_json
+from longtail.cli.files import check_place
 from longtail.core.errors import RecipeError
 from longtail.core.progress import SILENT
 
@@ -29,11 +30,15 @@ def check(
     Exit code 1 if something would stop training, 0 otherwise.
     """
     from longtail.cli.check_view import show
+    from longtail.data.refusals import check_ending
     from longtail.preflight import Finding, Preflight, preflight
     from longtail.preflight.plain import as_plain
     from longtail.preflight.refused import write_refused
     from longtail.recipe import Recipe
 
+    if refused is not None:
+        check_ending(refused)
+        check_place(refused)
     try:
         read = Recipe.load(recipe, data=data)
         _ = read.data_folder  # its environment variable may be missing

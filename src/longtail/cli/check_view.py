@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -188,7 +189,7 @@ def _findings(console: Console, report: Preflight, recipe: Path) -> None:
     if report.stops:
         console.print(Text("Not ready to train.", style="bold red"))
     else:
-        console.print(Text(f"Ready. Next: longtail train {recipe} -o bundle", style="bold green"))
+        console.print(Text(f"Ready. Next: longtail train {shlex.quote(str(recipe))} -o bundle", style="bold green"))
 
 
 def _share(share: float) -> str:

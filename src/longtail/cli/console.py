@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from longtail.cli.files import write_file
 from longtail.core.progress import Task
 
 #: Columns where there is no terminal to ask: enough for the widest table.
@@ -36,11 +37,11 @@ def print_json(value: Any) -> None:
 
 
 def print_json_file(path: Path, value: Any) -> None:
-    """Write one JSON document to a file; ``-`` is standard output."""
+    """Write one JSON document to a file; ``-`` is standard output. Raises DataError where it cannot be written."""
     if str(path) == "-":
         print_json(value)
     else:
-        path.write_text(_json(value), encoding="utf-8")
+        write_file(path, _json(value))
 
 
 def _json(value: Any) -> str:

@@ -42,6 +42,7 @@ def demo(
     from longtail.cli import demo_view
     from longtail.cli.console import print_json_file
     from longtail.cli.evaluate_view import show
+    from longtail.cli.files import check_place
     from longtail.content.cache import EncodingCache
     from longtail.data.datasets import complete_journey
     from longtail.evaluate.diagnose import diagnose
@@ -54,6 +55,7 @@ def demo(
 
     started = time.perf_counter()
     check_destination(output)
+    check_place(json_file)
     complete_journey.folder()
     recipe = Recipe.load(complete_journey.recipe())
     encodings = EncodingCache(cache)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -123,10 +124,11 @@ def show_next(console: Console, shop: Recommender, output: Path) -> None:
     bundle = shop.bundle
     item = bundle.items.id(int(np.argmax(bundle.n_interactions * bundle.sellable)))
     user = bundle.users.id(0)
+    place = shlex.quote(str(output))
     for command in (
-        f"longtail similar {output} {item} -k 5 --one-per product_type",
-        f"longtail recommend {output} {user} --where \"department = 'PRODUCE'\"",
-        f"longtail recommend {output} --history {item},{drawn_items(bundle, seed=1)[-1]} --json",
+        f"longtail similar {place} {item} -k 5 --one-per product_type",
+        f"longtail recommend {place} {user} --where \"department = 'PRODUCE'\"",
+        f"longtail recommend {place} --history {item},{drawn_items(bundle, seed=1)[-1]} --json",
         "longtail init EVENTS CATALOG -o shop.toml     # a recipe for your own shop",
         "longtail check shop.toml                      # what is in the data, before training",
         "longtail train shop.toml -o shop.bundle",

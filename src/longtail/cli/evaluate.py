@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from longtail.cli.console import RichProgress, console, messages, print_json
+from longtail.cli.console import RichProgress, console, messages, print_json_file
+from longtail.cli.files import check_place
 from longtail.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def evaluate(
     from longtail.protocols.training import Trainer
     from longtail.recipe import Recipe
 
+    check_place(json_file)
     settings = Recipe.load(recipe, data=data)
     options = Options(
         k=k,
@@ -92,14 +93,11 @@ def evaluate(
             progress=progress,
         )
     document = {"results": [result.to_dict() for result in results], "skipped": skipped}
-    if str(json_file) == "-":
-        print_json(document)
-    else:
+    if str(json_file) != "-":
         for result in results:
             show(console, result, metric=metric.value)
-        if json_file is not None:
-            text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
-            json_file.write_text(text + "\n", encoding="utf-8")
+    if json_file is not None:
+        print_json_file(json_file, document)
     for name, reason in skipped.items():
         messages.print(f"{name} was not run: {reason}", markup=False, style="yellow")
     raise typer.Exit(0 if results else 1)
@@ -109,7 +107,7 @@ def foreign_methods(rankings: list[str], embeddings: list[str]) -> list[ForeignM
     """The methods named on the command line.
 
     Raises:
-        DataError: an option is not of the form it should have, or a name is taken.
+        DataError: an option is not of the form it should have, a file is not there, or a name is taken.
     """
     from longtail.protocols.foreign import ForeignEmbeddings, ForeignRankings
 
@@ -118,14 +116,21 @@ def foreign_methods(rankings: list[str], embeddings: list[str]) -> list[ForeignM
         name, equals, path = text.partition("=")
         if not (name and equals and path):
             raise DataError(f"--rankings needs NAME=FILE; found {text!r}.")
-        found.append(ForeignRankings(name, Path(path)))
+        found.append(ForeignRankings(name, _existing(path)))
     for text in embeddings:
         name, equals, paths = text.partition("=")
         users, comma, items = paths.partition(",")
         if not (name and equals and users and comma and items):
             raise DataError(f"--embeddings needs NAME=USERS,ITEMS; found {text!r}.")
-        found.append(ForeignEmbeddings(name, Path(users), Path(items)))
+        found.append(ForeignEmbeddings(name, _existing(users), _existing(items)))
     names = ["popularity", "content kNN", "ALS", "article", "longtail", "bridge", *(method.name for method in found)]
     if len(set(names)) != len(names):
         raise DataError(f"Every method needs a name of its own; found {names}.")
     return found
+
+
+def _existing(path: str) -> Path:
+    """A file that is read after training; told before it if it is not there."""
+    if not Path(path).is_file():
+        raise DataError(f"There is no file {path}; expected the other system's Parquet file. Check the path.")
+    return Path(path)

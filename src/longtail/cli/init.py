@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import typer
 
 from longtail.cli.console import RichProgress, console
+from longtail.cli.files import check_place, write_file
 from longtail.core.errors import DataError
 
 
@@ -29,10 +31,9 @@ def init(
     """Write a commented recipe for a shop by looking at its files. Every guess can be read and changed there."""
     from longtail.recipe.draft import draft_recipe
 
+    check_place(output)
     if output.exists() and not force:
         raise DataError(f"{output} is there already. Choose another name with -o, or replace it with --force.")
-    if not output.parent.is_dir():
-        raise DataError(f"There is no folder {output.parent} to write {output.name} into. Make it first.")
     with RichProgress() as progress:
         draft = draft_recipe(
             events,
@@ -45,7 +46,7 @@ def init(
             catalog_item=catalog_item,
             progress=progress,
         )
-    output.write_text(draft.text, encoding="utf-8")
+    write_file(output, draft.text)
     for note in draft.notes:
         console.print(note, markup=False)
-    console.print(f"Wrote {output}. Read it, then: longtail check {output}", markup=False)
+    console.print(f"Wrote {output}. Read it, then: longtail check {shlex.quote(str(output))}", markup=False)

@@ -48,7 +48,8 @@ def main() -> None:
         from longtail.cli.console import messages
 
         messages.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-        messages.print(str(error), markup=False)
+        # Unwrapped, so that paths and expressions can be copied; a terminal folds long lines itself.
+        messages.print(str(error), markup=False, soft_wrap=True)
         sys.exit(2)
     except BrokenPipeError:
         # The reader of a pipe went away (`| head`): point standard output elsewhere, so that closing it stays quiet.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -45,4 +46,4 @@ def train(
         markup=False,
     )
     first = bundle.items.id(0) if len(bundle.items) else "ITEM"
-    messages.print(f"Next: longtail similar {output} {first}", markup=False, style="dim")
+    messages.print(f"Next: longtail similar {shlex.quote(str(output))} {shlex.quote(first)}", markup=False, style="dim")

@@ -110,7 +110,8 @@ def train(
         optimizer = _AdamW(parameters)
         for _ in range(_EPOCHS):
             for rows in _batches(used, rng):
-                keep = (rng.random((len(rows), width), dtype=np.float32) >= _DROPOUT) / np.float32(1 - _DROPOUT)
+                kept = rng.random((len(rows), width), dtype=np.float32) >= _DROPOUT
+                keep = kept.astype(np.float32) / np.float32(1 - _DROPOUT)
                 optimizer.step(_gradients(parameters, inputs[rows], targets[rows], keep))
             loss = _loss(_probabilities(parameters, inputs[held]), targets[held])
             since = 0 if loss < least else since + 1

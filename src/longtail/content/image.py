@@ -1,49 +1,47 @@
-"""Picture fields, read by a pretrained backbone."""
+"""Picture fields: a pretrained backbone, classifiers of the catalog's attributes on top, their embeddings prepared."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from longtail.content.cache import key_of
 from longtail.content.context import Context
-from longtail.content.entries import Entries, known
+from longtail.content.downloads import Policy
 from longtail.content.nesting import nest, nested
-from longtail.content.picture_model import PACKAGED, PictureModel, Weights, find_weights
-from longtail.content.pictures import MAX_BYTES, Unreadable, read_file
+from longtail.content.picture_attributes import PictureClassifiers, read_labels
+from longtail.content.picture_model import PACKAGED, PictureModel, find_weights
+from longtail.content.picture_reading import Model, read_pictures
 from longtail.content.prepare import Preparation, Rows
-from longtail.core.arrays import Float32, Int64, State
-from longtail.core.errors import DataError
+from longtail.core.arrays import Bool, Float32, Int64, State
 from longtail.core.features import Field
 from longtail.data.catalog import Catalog
 from longtail.data.schema import FieldSchema
 
-#: Blocks between two writes to the cache: what an interruption can cost.
-_BLOCKS_A_WRITE = 16
-
 
 @dataclass(frozen=True)
 class ImageEncoder:
-    """A picture field: paths (relative to the context's ``base``) or bytes, a backbone, a preparation.
+    """A picture field: paths (relative to the context's ``base``), URLs of allowed hosts, or bytes.
 
     Attributes:
         name: the field.
-        model_name: as the recipe says it.
-        hash: of the model of training.
+        model: the backbone as the recipe says it, and the hash of training.
+        hosts: that URLs are fetched from.
+        pooled: how many of the backbone's columns are its pooled features, which are all that is used where there are
+            no classifiers.
+        classifiers: of the catalog's attributes; may be none.
         preparation: fitted on the items allowed; takes the signed square root first.
         counts: what was found in fitting: items, missing, distinct pictures, and unreadable ones by reason.
     """
 
     name: str
-    model_name: str
-    hash: str
+    model: Model
+    hosts: tuple[str, ...]
+    pooled: int
+    classifiers: PictureClassifiers
     preparation: Preparation
     counts: dict[str, int]
 
@@ -51,141 +49,68 @@ class ImageEncoder:
     def fit(
         cls, name: str, schemas: Mapping[str, FieldSchema], catalog: Catalog, context: Context, fit_rows: Int64 | None
     ) -> tuple[Self, Field]:
-        """Read all items' pictures, fit the preparation on those in ``fit_rows``.
+        """Read all items' pictures; train classifiers and fit the preparation on those in ``fit_rows``.
 
         Raises:
             DataError: the model cannot be found or read.
+            RecipeError: an attribute to learn that is no column.
             MissingExtraError: the libraries for pictures are not installed.
         """
-        model_name = schemas[name].model or PACKAGED
+        schema, hosts = schemas[name], tuple(schemas[name].hosts)
+        model_name = schema.model or PACKAGED
         weights = find_weights(model_name, allow_network=context.allow_network)
-        encoder = cls(name, model_name, weights.hash, Preparation(np.zeros(0), np.ones(0), np.zeros((0, 0))), {})
-        rows, counts = encoder._read(catalog, context)
-        encoder = replace(encoder, preparation=Preparation.fit(rows, fit_rows, signed_root=True), counts=counts)
-        return encoder, encoder.preparation.apply(name, rows)
+        model, pooled = Model(model_name, weights.hash), PictureModel(weights, weights.hash).pooled
+        rows, counts = read_pictures(name, catalog.table[name], model, Policy(hosts), context)
+        allowed = _pictures_of(rows, fit_rows)
+        labels, skipped = read_labels(catalog, schema.attributes, rows.row_of, len(rows.matrix), fit_rows)
+        classifiers = PictureClassifiers.fit(rows.matrix, allowed, labels, skipped, context.seed, context.progress)
+        for score in classifiers.scores:
+            context.progress.note(
+                f"{name} shows {score['attribute']}: {score['accuracy']:.0%} right of {score['validated']:,} pictures "
+                f"it was not trained on; the most common of {score['classes']} values alone {score['majority']:.0%}"
+            )
+        rows = Rows(_seen(rows.matrix, pooled, classifiers), rows.row_of)
+        preparation = Preparation.fit(rows, fit_rows, signed_root=True)
+        return cls(name, model, hosts, pooled, classifiers, preparation, counts), preparation.apply(name, rows)
 
     def encode(self, catalog: Catalog, context: Context) -> Field:
         """The field of other items; the same picture gets the same bits as in training."""
-        return self.preparation.apply(self.name, self._read(catalog, context)[0])
-
-    def _read(self, catalog: Catalog, context: Context) -> tuple[Rows, dict[str, int]]:
-        column = catalog.table[self.name].combine_chunks()
-        if not pa.types.is_binary(column.type) and not pa.types.is_large_binary(column.type):
-            column = column.cast(pa.large_string())
-        coded = column.dictionary_encode()
-        row_of = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-        sources: list[str | bytes] = coded.dictionary.to_pylist()
-        matrix, readable, reasons = _encode(self, sources, context)
-        moved = np.append(np.where(readable, np.cumsum(readable) - 1, -1), -1)
-        row_of = moved[row_of]
-        counts = {"items": len(catalog), "missing": int((row_of < 0).sum()), "distinct": len(sources)}
-        counts |= {f"unreadable: {reason}": count for reason, count in sorted(reasons.items())}
-        return Rows(matrix[readable], row_of), counts
+        rows, _ = read_pictures(self.name, catalog.table[self.name], self.model, Policy(self.hosts), context)
+        return self.preparation.apply(self.name, Rows(_seen(rows.matrix, self.pooled, self.classifiers), rows.row_of))
 
     def describe(self) -> list[dict[str, Any]]:
-        """Model, dimensions and what was found in fitting."""
-        became = f"{self.preparation.width} dimensions of {len(self.preparation.mean)}, half whitened"
-        about = {"field": self.name, "kind": "image", "into": self.name, "became": became, "model": self.model_name}
-        return [{**about, "explained": round(self.preparation.explained, 4), **self.counts}]
+        """Model, classifiers with their accuracy, dimensions and what was found in fitting."""
+        of = f"{len(self.classifiers.names)} attribute classifiers" if self.classifiers.names else "the backbone"
+        became = f"{self.preparation.width} dimensions of {len(self.preparation.mean)} of {of}, half whitened"
+        about = {"field": self.name, "kind": "image", "into": self.name, "became": became, "model": self.model.name}
+        learned = {"attributes": self.classifiers.scores, "not learned": self.classifiers.skipped}
+        return [{**about, "explained": round(self.preparation.explained, 4), **self.counts, **learned}]
 
     def state(self) -> State:
-        """JSON values and arrays that :meth:`from_state` takes; the model itself is named with its hash."""
-        meta, arrays = nest({"preparation": self.preparation.state()})
-        own = {"name": self.name, "model": self.model_name, "hash": self.hash, "counts": self.counts}
-        return {**own, **meta}, arrays
+        """JSON values and arrays that :meth:`from_state` takes; the backbone is named with its hash."""
+        meta, arrays = nest({"preparation": self.preparation.state(), "classifiers": self.classifiers.state()})
+        own = {"name": self.name, "model": self.model.name, "hash": self.model.hash, "pooled": self.pooled}
+        return {**own, "hosts": list(self.hosts), "counts": self.counts, **meta}, arrays
 
     @classmethod
     def from_state(cls, meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Self:
-        """The same encoder again; the model is looked for when the first picture needs it."""
+        """The same encoder again; the backbone is looked for when the first picture needs it."""
         preparation = Preparation.from_state(meta["preparation"], nested("preparation", arrays))
-        return cls(meta["name"], meta["model"], meta["hash"], preparation, dict(meta["counts"]))
+        classifiers = PictureClassifiers.from_state(meta["classifiers"], nested("classifiers", arrays))
+        model = Model(meta["model"], meta["hash"])
+        return cls(
+            meta["name"], model, tuple(meta["hosts"]), meta["pooled"], classifiers, preparation, dict(meta["counts"])
+        )
 
 
-_LOADED: dict[str, PictureModel] = {}
+def _pictures_of(rows: Rows, fit_rows: Int64 | None) -> Bool:
+    """Pictures that an item in ``fit_rows`` has."""
+    row_of = rows.row_of if fit_rows is None else rows.row_of[fit_rows]
+    allowed = np.zeros(len(rows.matrix), np.bool_)
+    allowed[row_of[row_of >= 0]] = True
+    return allowed
 
 
-def _model(encoder: ImageEncoder, context: Context) -> PictureModel:
-    """One loaded model a process; checked to be that of training."""
-    if encoder.hash not in _LOADED:
-        weights = find_weights(encoder.model_name, allow_network=context.allow_network)
-        if weights.hash != encoder.hash:
-            raise DataError(
-                f"The picture model {encoder.model_name!r} ({weights.file}) is not the one this bundle was trained "
-                f"with: it hashes to {weights.hash}, expected {encoder.hash}. Restore that file, or train again."
-            )
-        _LOADED[encoder.hash] = PictureModel(weights, encoder.hash)
-    return _LOADED[encoder.hash]
-
-
-def _encode(
-    encoder: ImageEncoder, sources: list[str | bytes], context: Context
-) -> tuple[Float32, npt.NDArray[np.bool_], Counter[str]]:
-    """Vectors of distinct pictures ``(n, d)``, which could be read, and why others could not."""
-    reasons: Counter[str] = Counter()
-    keys: list[bytes | None] = []
-    for source in sources:
-        try:
-            keys.append(key_of(_content(source, context.base)))
-        except Unreadable as reason:
-            keys.append(None)
-            reasons[str(reason)] += 1
-    # The same picture under two names is one picture.
-    distinct = list(dict.fromkeys(key for key in keys if key is not None))
-    first = {key: source for key, source in zip(reversed(keys), reversed(sources), strict=True) if key is not None}
-    space = PictureModel(Weights("", Path()), encoder.hash).space
-    entries = known(context.cache, space, distinct)
-    missing = np.flatnonzero(entries.missing)
-    failed: dict[bytes, str] = {}
-    with context.progress.task(f"read {encoder.name}", total=len(distinct)) as task:
-        task.advance(len(distinct) - len(missing))
-        if len(missing):
-            _fill(encoder, entries, missing, [(key, first[key]) for key in distinct], failed, context, task.advance)
-    at = {key: row for row, key in enumerate(distinct)}
-    reasons.update(failed[key] for key in keys if key is not None and key in failed)
-    readable = np.array([key is not None and key not in failed for key in keys], dtype=np.bool_)
-    rows = np.array([0 if key is None else at[key] for key in keys], dtype=np.int64)
-    matrix = np.zeros((len(keys), entries.matrix.shape[1]), np.float32)
-    matrix[readable] = entries.matrix[rows[readable]]
-    return matrix, readable, reasons
-
-
-def _fill(
-    encoder: ImageEncoder,
-    entries: Entries,
-    missing: Int64,
-    pictures: list[tuple[bytes, str | bytes]],
-    failed: dict[bytes, str],
-    context: Context,
-    advance: Any,
-) -> None:
-    model = _model(encoder, context)
-    waiting: list[int] = []
-
-    def read(at: int) -> bytes:
-        return _content(pictures[int(missing[at])][1], context.base)
-
-    def keep() -> None:
-        if context.cache is not None and waiting:
-            context.cache.put(model.space, [pictures[row][0] for row in waiting], list(entries.matrix[waiting]))
-        waiting.clear()
-
-    for block, (positions, vectors, unreadable) in enumerate(model.encode(len(missing), read), start=1):
-        if positions:
-            rows = missing[positions]
-            entries.fill(rows, vectors)
-            waiting += rows.tolist()
-        failed.update({pictures[int(missing[at])][0]: reason for at, reason in unreadable.items()})
-        advance(len(positions) + len(unreadable))
-        if block % _BLOCKS_A_WRITE == 0:
-            keep()
-    keep()
-
-
-def _content(source: str | bytes, base: Path) -> bytes:
-    if isinstance(source, str):
-        return read_file(base / source.strip())
-    if not source:
-        raise Unreadable("empty file")
-    if len(source) > MAX_BYTES:
-        raise Unreadable("file too large")
-    return source
+def _seen(matrix: Float32, pooled: int, classifiers: PictureClassifiers) -> Float32:
+    """What classifiers see in pictures; without any, the backbone's pooled features."""
+    return classifiers.embed(matrix) if classifiers.names else np.ascontiguousarray(matrix[:, :pooled])

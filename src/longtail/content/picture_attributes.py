@@ -71,7 +71,13 @@ class PictureClassifiers:
 
     @classmethod
     def fit(
-        cls, matrix: Float32, allowed: Bool, labels: Sequence[Labels], skipped: dict[str, str], seed: int, progress: Progress
+        cls,
+        matrix: Float32,
+        allowed: Bool,
+        labels: Sequence[Labels],
+        skipped: dict[str, str],
+        seed: int,
+        progress: Progress,
     ) -> Self:
         """Train one classifier an attribute.
 
@@ -199,12 +205,12 @@ def _count(name: str, read: Occurrences, pictures: Int64, values: Int64, n_pictu
     targets = np.zeros((n_pictures, len(kept)), np.float32)
     targets[rows[own], place[columns[own]]] = times[own]
     totals = targets.sum(axis=1, keepdims=True)
-    return Labels(name, [read.names[at] for at in kept], targets / np.where(totals > 0, totals, 1))
+    targets /= np.where(totals > 0, totals, np.float32(1))
+    return Labels(name, [read.names[at] for at in kept], targets)
 
 
 def _says_the_same(one: Float32, other: Float32) -> bool:
     """Whether two attributes are one under two names (a code beside its name)."""
-    if one.shape != other.shape or not np.array_equal(one.any(axis=1), other.any(axis=1)):
+    if one.shape != other.shape:
         return False
-    met = one.T @ other > 0
-    return bool((met.sum(axis=0) == 1).all() and (met.sum(axis=1) == 1).all())
+    return sorted(column.tobytes() for column in one.T) == sorted(column.tobytes() for column in other.T)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +110,14 @@ def load_backbone(weights: Weights) -> Any:
     if "_conv_stem.weight" in found and len(found) == len(expected):
         # The packaged file has the same tensors in the same order under older names; shapes are checked below.
         found = dict(zip(expected, found.values(), strict=True))
+    absent = next((key for key in expected if key not in found and not key.endswith("num_batches_tracked")), None)
+    if absent is not None:
+        raise DataError(
+            f"{weights.file} does not fit {weights.architecture}: it has no {absent!r} (its first key is "
+            f"{next(iter(found), 'none')!r}). Give the weights of that architecture, or name theirs as "
+            "ARCHITECTURE:FILE."
+        )
     for key, tensor in expected.items():
-        if key not in found and not key.endswith("num_batches_tracked"):
-            raise DataError(
-                f"{weights.file} does not fit {weights.architecture}: it has no {key!r} (its first key is "
-                f"{next(iter(found), 'none')!r}). Give the weights of that architecture, or name theirs as "
-                "ARCHITECTURE:FILE."
-            )
         if key in found and tuple(found[key].shape) != tuple(tensor.shape):
             raise DataError(
                 f"{weights.file} does not fit {weights.architecture}: {key!r} is {tuple(found[key].shape)}, expected "
@@ -224,16 +226,16 @@ class PictureModel:
 def _features(model: Any, batch: Any) -> Any:
     """Pooled features and, behind them, three numbers for each channel of the earlier stages, ``(n, d) float32``.
 
-    The last stage forgets colour and pattern, which earlier ones know. Of each the mean, the standard deviation and the mean
-    of the central quarter (where the thing is) are kept; of stages of one resolution the last; of the last stage nothing,
-    since it is what is pooled. Models without such stages (transformers) give pooled features alone.
+    The last stage forgets colour and pattern, which earlier ones know. Of each the mean, the standard deviation and the
+    mean of the central quarter (where the thing is) are kept; of stages of one resolution the last; of the last stage
+    nothing, since it is what is pooled. Models without such stages (transformers) give pooled features alone.
     """
     torch = require("torch", extra="images", purpose="Reading pictures")
     if not hasattr(model, "forward_intermediates"):
         return model(batch).float()
     final, stages = model.forward_intermediates(batch)
     parts = [model.forward_head(final).float()]
-    for stage, after in zip(stages, stages[1:], strict=False):
+    for stage, after in pairwise(stages):
         height, width = stage.shape[-2:]
         if after.shape[-2:] != (height, width):
             centre = stage[:, :, height // 4 : height - height // 4, width // 4 : width - width // 4]

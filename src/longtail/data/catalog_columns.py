@@ -131,6 +131,8 @@ def typed_as(field: FieldSchema, bound: Bound, role: str) -> Typed:
             value = time(bound.sql, bound.type, None, role)
         case "vector":
             value = f"TRY_CAST({bound.sql} AS FLOAT[])"
+        case "image" if bound.type == "BLOB":
+            return Typed(bound.sql, "false")
         case "tags" if field.separator is None:
             if not (bound.type.endswith("]") or bound.type in ("VARCHAR", "JSON")):
                 raise DataError(

@@ -126,7 +126,9 @@ def time(sql: str, type: str, format: str | None, role: str) -> str:
     Raises:
         DataError: the type cannot be read as a time, or numbers come without a format.
     """
-    if type.startswith("TIMESTAMP") or type == "DATE":
+    if type == "TIMESTAMPTZ_NS":  # the one type of time without a cast of its own
+        parsed = f"CAST(CAST({sql} AS TIMESTAMPTZ) AS TIMESTAMP)"
+    elif type.startswith("TIMESTAMP") or type == "DATE":
         parsed = f"CAST({sql} AS TIMESTAMP)"
     elif format in ("epoch_s", "epoch_ms"):
         seconds = f"({number(sql, type)} / {1 if format == 'epoch_s' else 1000})"

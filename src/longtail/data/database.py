@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from longtail.core.errors import DataError
+from longtail.core.machine import memory
 
 #: DuckDB may take this much memory, or a quarter of the machine's where that is less, before it spills to disk.
 DEFAULT_MEMORY = 1 << 30
@@ -124,9 +125,8 @@ def explained(what: str, remedy: str = "") -> Iterator[None]:
 
 
 def _default_memory() -> int:
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):  # not every system tells
+    total, _ = memory()
+    if not total:
         return DEFAULT_MEMORY
     return min(DEFAULT_MEMORY, max(total // 4, 256 << 20))
 

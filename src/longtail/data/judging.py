@@ -58,7 +58,7 @@ def judge(
     value, keep = column("value", schema.value), column("where", schema.where)
     assert user is not None  # the schema has no None there
     assert item is not None
-    raw = {"user": user, "item": item, "type": kind, "time": when, "value": value, "keep": keep}
+    raw = {"user": user, "item": item, "type": kind, "time": when, "value": value, "where": keep}
     named = {name: Bound(f"__longtail_raw_{name}", bound.type) for name, bound in raw.items() if bound is not None}
     selected = ", ".join(f"{bound.sql} AS __longtail_raw_{name}" for name, bound in raw.items() if bound is not None)
     if source.null_rows_malformed:
@@ -107,7 +107,7 @@ def judge(
         for reason, condition in conditions.items()
         if condition != "false"
     )
-    filtered = f"WHEN NOT coalesce(CAST({p}raw_keep AS BOOLEAN), false) THEN {FILTERED} " if keep else ""
+    filtered = f"WHEN NOT coalesce(CAST({p}raw_where AS BOOLEAN), false) THEN {FILTERED} " if keep else ""
     reason = f"CAST(CASE {filtered}{cases} ELSE {ACCEPTED} END AS UTINYINT)"
 
     def judged(columns: str) -> str:

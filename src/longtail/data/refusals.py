@@ -104,18 +104,24 @@ class Refusals:
             DataError: another ending, or the file cannot be written.
         """
         path = Path(path)
-        options = _FORMATS.get(path.suffix.lower())
-        if options is None:
-            raise DataError(
-                f"Refused rows cannot be written to {str(path)!r}: its ending is {path.suffix!r}, expected one of "
-                f"{', '.join(_FORMATS)}."
-            )
+        options = check_ending(path)
         database = self.database or Database(on_disk=False)
         query = " UNION ALL BY NAME ".join(f"SELECT * FROM {table}" for table in self.tables)
         query = query or f"SELECT NULL::VARCHAR AS {REASON_COLUMN} WHERE false"
         with explained(f"Refused rows cannot be written to {str(path)!r}"):
             (written,) = database.row(f"COPY ({query}) TO {literal(str(path))} ({options})")
         return int(written)
+
+
+def check_ending(path: Path) -> str:
+    """How DuckDB writes a file with that ending. Raises DataError for an ending it does not know."""
+    options = _FORMATS.get(path.suffix.lower())
+    if options is None:
+        raise DataError(
+            f"Refused rows cannot be written to {str(path)!r}: its ending is {path.suffix!r}, expected one of "
+            f"{', '.join(_FORMATS)}."
+        )
+    return options
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from longtail.core.errors import DataError
 from longtail.core.progress import SILENT, Progress
-from longtail.data.database import Database, explained
+from longtail.data.database import Database, explained, quoted
 from longtail.data.files import expand_packages, find_files
 from longtail.data.readers import malformed_lines, query_of
 from longtail.data.schema import Source
@@ -112,6 +112,6 @@ def _copy(database: Database, table: Any, what: str) -> None:
         raise DataError(f"The columns of the {what} must have different names; found {names}.")
     with explained(f"The {what} cannot be read"):
         database.connection.register("__longtail_incoming", reader)
-        columns = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+        columns = ", ".join(map(quoted, names))
         database.execute(f"CREATE TABLE source AS SELECT {columns} FROM __longtail_incoming")
         database.connection.unregister("__longtail_incoming")

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
+from longtail.core.machine import memory
 from longtail.core.words import many
 from longtail.data.checks import FieldCoverage, Join
+from longtail.data.checks.join import in_words
 from longtail.data.refusals import Refusals
 from longtail.preflight.report import Finding, Preflight
 from longtail.recipe import Recipe
+from longtail.recipe.toml import toml_text
 
 #: Below this share of the events' items in the catalog, the two do not belong together as they are.
 _HARDLY_ANY = 0.05
 #: Below this share, much is lost.
 _HALF = 0.5
+#: What to do where most rows are refused for a reason that the recipe can mend.
+_REMEDIES = {
+    "malformed line": "Is the file UTF-8, and has every line as many columns as the first?",
+    "unparsable timestamp": "Say how times are written with events.timestamp_format, such as '%d/%m/%Y' or 'epoch_s'.",
+    "unknown event type": "Name the types under [weights.types]; one that should not count gets 0.",
+    "duplicate catalog item": "If these are variants, say under [catalog.group] how they become one.",
+}
 
 
 def find(recipe: Recipe, report: Preflight) -> Iterator[Finding]:
@@ -30,11 +39,11 @@ def find(recipe: Recipe, report: Preflight) -> Iterator[Finding]:
     yield from _fields(recipe, report)
     yield from _weights(recipe, report)
     if report.cost is not None:
-        memory = _memory()
-        if memory is not None and report.cost.memory_bytes > memory:
+        total, _ = memory()
+        if total and report.cost.memory_bytes > total:
             yield Finding.warning(
                 f"Training may need {report.cost.memory_bytes / 2**30:.1f} GiB, and this machine has "
-                f"{memory / 2**30:.1f} GiB. Lower als.factors, or train on a larger machine."
+                f"{total / 2**30:.1f} GiB. Lower als.factors, or train on a larger machine."
             )
 
 
@@ -48,15 +57,22 @@ def _rows(refusals: Refusals) -> Iterator[Finding]:
             if not refusals.refused
             else ", ".join(f"{refusal.reason}: {refusal.count:,}" for refusal in refusals.by_reason)
         )
-        yield Finding.stop(f"None of the {many(refusals.read, 'row')} of the {what} can be used ({why}).")
+        said = f"None of the {many(refusals.read, 'row')} of the {what} can be used ({why})."
+        yield Finding.stop(" ".join(filter(None, (said, _remedy_of(refusals)))))
     elif refusals.refused > 0.01 * refusals.read:
         first = max(refusals.by_reason, key=lambda refusal: refusal.count)
-        yield Finding.warning(
+        said = (
             f"Refused: {many(refusals.refused, 'row')} of the {what} ({refusals.refused / refusals.read:.1%}), most "
             f"for {first.reason!r}. See them all with --refused FILE."
         )
+        yield Finding.warning(" ".join(filter(None, (said, _remedy_of(refusals)))))
     if refusals.missing_values:
         yield Finding.warning(f"Without a value and therefore counted as 1: {many(refusals.missing_values, 'event')}.")
+
+
+def _remedy_of(refusals: Refusals) -> str:
+    first = max(refusals.by_reason, key=lambda refusal: refusal.count, default=None)
+    return _REMEDIES.get(first.reason, "") if first is not None else ""
 
 
 def _summary(report: Preflight) -> Iterator[Finding]:
@@ -89,12 +105,7 @@ def _join(join: Join) -> Iterator[Finding]:
     if join.catalog_items == 0 or join.event_items == 0:
         return
     if join.share < _HALF:
-        theirs = ", ".join(repr(id) for id, _ in join.unknown_examples[:3])
-        ours = ", ".join(repr(id) for id in join.silent_examples[:3]) or "none left"
-        message = (
-            f"Only {join.event_items - join.unknown_items:,} of {many(join.event_items, 'item')} in the events are in "
-            f"the catalog. In the events: {theirs}. In the catalog: {ours}."
-        )
+        message = in_words(join)
         if join.mismatch is not None:
             message += (
                 f" They seem to differ in {join.mismatch.difference}: written alike, {join.mismatch.share:.0%} would "
@@ -113,7 +124,7 @@ def _join(join: Join) -> Iterator[Finding]:
 
 
 def _remedy(section: str, form: str) -> str:
-    return "" if form == "{id}" else f'{section}.item_id = "{form.format(id="...")}", '
+    return "" if form == "{id}" else f"{section}.item_id = {toml_text(form.format(id='...'))}, "
 
 
 def _fields(recipe: Recipe, report: Preflight) -> Iterator[Finding]:
@@ -165,10 +176,3 @@ def _weights(recipe: Recipe, report: Preflight) -> Iterator[Finding]:
             f"weights.half_life_days: {weighting.half_life_days:g} days are more than the {weighting.days or 0:.0f} "
             "days of events, so age hardly matters."
         )
-
-
-def _memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):  # not every system tells
-        return None

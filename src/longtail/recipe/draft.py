@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -21,6 +20,7 @@ from longtail.data.profile import ColumnProfile, profile
 from longtail.data.readers import query_of
 from longtail.data.schema import CatalogSchema, FieldSchema, Source
 from longtail.recipe import Recipe
+from longtail.recipe.toml import toml_key, toml_text
 
 #: Rows that are looked at; event types are counted in all.
 _EVENT_ROWS = 100_000
@@ -180,23 +180,25 @@ def _events(table: _Table, guess: EventsGuess, shared: SharedIds | None) -> list
     lines = [
         "",
         f"[events]  # {table.rows:,} rows",
-        f"source = {{ files = {_toml(table.written)} }}",
-        f"user_id = {_toml(guess.user_id)}  # {of(guess.user_id)}",
-        f"item_id = {_toml(_written_alike(table, guess.item_id, left))}  # {of(guess.item_id)}, "
+        f"source = {{ files = {toml_text(table.written)} }}",
+        f"user_id = {toml_text(guess.user_id)}  # {of(guess.user_id)}",
+        f"item_id = {toml_text(_written_alike(table, guess.item_id, left))}  # {of(guess.item_id)}, "
         f"e.g. {_example(table.columns[guess.item_id])}",  # of users no example: ids of people stay out of files
     ]
     if guess.timestamp is None:
         lines.append('timestamp = ""  # no column looks like a time: no half-life, no split by time')
     else:
-        lines.append(f"timestamp = {_toml(guess.timestamp)}  # e.g. {_example(table.columns[guess.timestamp])}")
+        lines.append(f"timestamp = {toml_text(guess.timestamp)}  # e.g. {_example(table.columns[guess.timestamp])}")
         if guess.timestamp_format is not None:
             doubt = "  # or is it month before day? look" if guess.ambiguous_days else ""
-            lines.append(f"timestamp_format = {_toml(guess.timestamp_format)}{doubt}")
+            lines.append(f"timestamp_format = {toml_text(guess.timestamp_format)}{doubt}")
     if guess.event_type is not None:
-        lines.append(f"event_type = {_toml(guess.event_type)}")
+        lines.append(f"event_type = {toml_text(guess.event_type)}")
     if guess.value is not None:
         value = table.columns[guess.value]
-        lines.append(f"# value = {_toml(guess.value)}  # e.g. {_example(value)}; counts with weights.value_exponent")
+        lines.append(
+            f"# value = {toml_text(guess.value)}  # e.g. {_example(value)}; counts with weights.value_exponent"
+        )
     used = {guess.user_id, guess.item_id, guess.timestamp, guess.event_type, guess.value}
     rest = [column for column in table.columns if column not in used]
     if rest:
@@ -216,7 +218,7 @@ def _weights(guess: EventsGuess, types: Mapping[str, int]) -> list[str]:
     weights = {type: suggest_weight(type) for type in types}
     if not any(weights.values()):
         weights = dict.fromkeys(types, 1.0)
-    return lines + [f"{_toml_key(type)} = {weights[type]:.1f}  # {count:,} events" for type, count in types.items()]
+    return lines + [f"{toml_key(type)} = {weights[type]:.1f}  # {count:,} events" for type, count in types.items()]
 
 
 def _catalog(table: _Table, guess: CatalogGuess, shared: SharedIds | None) -> list[str]:
@@ -225,12 +227,12 @@ def _catalog(table: _Table, guess: CatalogGuess, shared: SharedIds | None) -> li
     lines = [
         "",
         f"[catalog]  # {table.rows:,} rows",
-        f"source = {{ files = {_toml(table.written)} }}",
-        f"item_id = {_toml(_written_alike(table, guess.item_id, right))}  # {key.distinct:,} different, "
+        f"source = {{ files = {toml_text(table.written)} }}",
+        f"item_id = {toml_text(_written_alike(table, guess.item_id, right))}  # {key.distinct:,} different, "
         f"e.g. {_example(key)}",
     ]
     if guess.title is not None:
-        lines.append(f"title = {_toml(guess.title)}")
+        lines.append(f"title = {toml_text(guess.title)}")
     if guess.several_rows:
         lines += ["", "[catalog.group]  # some items have several rows", 'rule = "most_common"']
     for field in guess.fields:
@@ -248,11 +250,11 @@ def _field(field: FieldGuess) -> list[str]:
         readable = False
     else:
         readable = True
-    lines = ["", f"[catalog.fields.{_toml_key(field.name)}]", f"kind = {_toml(field.kind)}  # {field.why}"]
+    lines = ["", f"[catalog.fields.{toml_key(field.name)}]", f"kind = {toml_text(field.kind)}  # {field.why}"]
     for key in ("column", "template", "separator", "within"):
         value = getattr(field, key)
         if value is not None and not (key == "column" and value == field.name):
-            lines.append(f"{key} = {_toml(value)}")
+            lines.append(f"{key} = {toml_text(value)}")
     # What this version cannot read stands there as a comment, so that nobody has to find it again.
     return lines if readable else ["", *(f"# {line}" for line in lines[1:]), "# (cannot be read by this version)"]
 
@@ -302,12 +304,3 @@ def _listing(columns: list[str]) -> str:
 
 def _one_line(text: str) -> str:
     return text if text.isprintable() else repr(text)
-
-
-def _toml(text: str) -> str:
-    """A text as a TOML string; JSON's escapes are TOML's, but for one control character."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _toml_key(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else _toml(text)

@@ -53,7 +53,7 @@ class NewcomerReader:
         self._parts: tuple[ContentModel, Bridge | None, Reduction | None] | None = None
 
     def read(self, rows: Rows, *, anonymous: bool = False) -> Newcomers:
-        """What is known about new items from their rows alone.
+        """What is known about new items from their rows alone; where training found content to say nothing, zeros.
 
         Args:
             rows: dictionaries or a dataframe with the columns the training catalog had; missing ones are null, and a
@@ -61,30 +61,32 @@ class NewcomerReader:
             anonymous: accept a row without an id; only one of them can be read at a time.
 
         Raises:
-            DataError: the bundle has no content, or a row has no usable id.
+            DataError: the recipe declared no fields, or a row has no usable id.
             MissingExtraError: an encoder's library is not installed.
         """
         from longtail.content.combine import combine
         from longtail.data.catalog import Catalog
 
         bundle = self._bundle
-        if bundle.catalog_schema is None or bundle.content_model is None:
+        if bundle.catalog_schema is None or not bundle.catalog_schema.fields:
             raise DataError(
                 "This bundle was trained without content, so it cannot say anything about items that are not in it. "
                 "Declare fields under [catalog.fields] in the recipe and train anew."
             )
-        model, bridge, reduction = self._restored()
         named = (
             [_named(row, bundle.catalog_schema) for row in _dictionaries(rows)] if anonymous else _dictionaries(rows)
         )
         catalog = Catalog.from_rows(bundle.catalog_schema, named, like=bundle.catalog)
-        features = model.encode(catalog)
-        z = combine(features, bundle.field_weights)
         m = len(catalog.items)
         predictions = np.zeros((m, bundle.item_vectors.shape[1]), dtype=np.float32)
+        content = np.zeros((m, bundle.content.shape[1]), dtype=np.float32)
+        if bundle.content_model is None:
+            return Newcomers(catalog, predictions, content)
+        model, bridge, reduction = self._restored()
+        features = model.encode(catalog)
+        z = combine(features, bundle.field_weights)
         if bridge is not None:
             predictions = bundle.length.apply(bridge.predict(features, z))
-        content = np.zeros((m, bundle.content.shape[1]), dtype=np.float32)
         if reduction is not None:
             content = reduction.apply(z)
         return Newcomers(catalog, predictions, content)

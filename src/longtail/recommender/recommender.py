@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from longtail.bundle import Bundle, load, save
 from longtail.core.arrays import Bool, Float32, Int64
@@ -80,7 +82,7 @@ class Recommender:
         query = item_query(bundle, bundle.item_vectors[row], bundle.content[row], int(bundle.n_interactions[row]))
         if query is None:
             note = f"The item {item_id!r} has neither events nor content"
-            return self._popular_of_its_kind(snapshot, row, allowed, groups, k, note)
+            return _popular_of_its_kind(bundle, bundle.catalog.slice(row, 1), allowed, groups, k, note)
         return _ranked(snapshot, "item_item", query, allowed, groups, k)
 
     def similar_to(
@@ -95,7 +97,7 @@ class Recommender:
             one_per: see `similar_items`.
 
         Raises:
-            DataError: the bundle was trained without content.
+            DataError: the recipe the bundle was trained by declared no fields.
             FilterError: ``where`` or ``one_per`` cannot be evaluated.
             MissingExtraError: an encoder's library is not installed.
         """
@@ -107,7 +109,9 @@ class Recommender:
         allowed[known[known >= 0]] = False
         query = item_query(bundle, found.predictions[0], found.content[0], 0)
         if query is None:
-            return _popular(bundle, allowed, groups, k, "The row has no content to go by: the most popular items.")
+            said = "In this shop content says nothing about behaviour"
+            note = said if bundle.content_model is None else "The row has no content to go by"
+            return _popular_of_its_kind(bundle, found.catalog.table, allowed, groups, k, note)
         return _ranked(snapshot, "item_item", query, allowed, groups, k)
 
     def recommend(
@@ -189,7 +193,7 @@ class Recommender:
             Their ids, as they were read.
 
         Raises:
-            DataError: the bundle was trained without content, a row has no usable id, or an id is already known.
+            DataError: the recipe declared no fields, a row has no usable id, or an id is already known.
             MissingExtraError: an encoder's library is not installed.
         """
         found = self._newcomers.read(rows)
@@ -237,20 +241,6 @@ class Recommender:
             return _popular(bundle, allowed, groups, k, joined(note, "Nothing to go by: the most popular items."))
         return _ranked(snapshot, "user_item", query, allowed, groups, k, note)
 
-    def _popular_of_its_kind(
-        self, snapshot: Snapshot, row: int, allowed: Bool, groups: Int64 | None, k: int, note: str
-    ) -> Ranking:
-        """What is most popular in an item's category; in the whole catalog where it has none or nobody took any."""
-        bundle = snapshot.bundle
-        column = bundle.category_column
-        if column is not None:
-            codes = snapshot.columns.groups(column)
-            alike = allowed & (codes == codes[row])
-            if codes[row] >= 0 and (alike & (bundle.n_interactions > 0)).any():
-                value = bundle.catalog.column(column)[row].as_py()
-                return _popular(bundle, alike, groups, k, f"{note}: the most popular items with {column} {value!r}.")
-        return _popular(bundle, allowed, groups, k, f"{note}: the most popular items.")
-
 
 def _ranked(
     snapshot: Snapshot, index: str, query: Float32, allowed: Bool, groups: Int64 | None, k: int, note: str = ""
@@ -267,6 +257,19 @@ def _ranked(
 def _popular(bundle: Bundle, allowed: Bool, groups: Int64 | None, k: int, note: str) -> Ranking:
     hits = best(by_popularity(bundle), _positive(k), allowed, groups)
     return ranking(bundle, hits, note=note, source="fallback")
+
+
+def _popular_of_its_kind(
+    bundle: Bundle, row: pa.Table, allowed: Bool, groups: Int64 | None, k: int, note: str
+) -> Ranking:
+    """What is most popular in an item's category; in the whole catalog where it has none or nobody took any."""
+    column = bundle.category_column
+    value = None if column is None else row.column(column)[0].as_py()
+    if value is not None:
+        alike = pc.fill_null(pc.equal(bundle.catalog.column(column), value), False).to_numpy() & allowed
+        if (alike & (bundle.n_interactions > 0)).any():
+            return _popular(bundle, alike, groups, k, f"{note}: the most popular items with {column} {value!r}.")
+    return _popular(bundle, allowed, groups, k, f"{note}: the most popular items.")
 
 
 def _positive(k: int) -> int:

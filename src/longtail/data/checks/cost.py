@@ -6,8 +6,9 @@ measurements. Twice too much is useful, half is not.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+
+from longtail.core.machine import usable_cores
 
 _GIB = float(1 << 30)
 #: Python with the numerical libraries; with torch and the text model in memory.
@@ -98,7 +99,7 @@ def estimate(size: Size, cores: int | None = None) -> Cost:
         size: of the data and the settings.
         cores: to count on; None: those this process may use.
     """
-    cores = cores or _available_cores()
+    cores = cores or usable_cores()
     rows = size.users + size.items
     landmarks = min(size.landmarks, size.items_with_events)
     memory = {
@@ -131,9 +132,3 @@ def estimate(size: Size, cores: int | None = None) -> Cost:
         memory_parts=memory,
         time_parts=time,
     )
-
-
-def _available_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from longtail.core.words import many
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.data.ids import Mismatch, explain_mismatch
@@ -44,6 +45,16 @@ class Join:
     def share(self) -> float:
         """The share of the events' different items that are in the catalog; 1.0 where there are no events."""
         return 1 - self.unknown_items / self.event_items if self.event_items else 1.0
+
+
+def in_words(join: Join) -> str:
+    """How little events and catalog meet, with ids of both sides."""
+    theirs = ", ".join(repr(id) for id, _ in join.unknown_examples[:3])
+    ours = ", ".join(repr(id) for id in join.silent_examples[:3]) or "none left"
+    return (
+        f"Only {join.event_items - join.unknown_items:,} of {many(join.event_items, 'item')} in the events are in "
+        f"the catalog. In the events: {theirs}. In the catalog: {ours}."
+    )
 
 
 def check_join(events: Events, catalog: Catalog) -> Join:

@@ -1,0 +1,43 @@
+"""What this machine lets the process use: cores and memory, limits of containers included."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def usable_cores() -> int:
+    """Cores this process may use: affinity, and the quota of its control group."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _read("/sys/fs/cgroup/cpu.max").split()
+    if len(quota) == 2 and quota[0].isdigit():
+        cores = min(cores, max(1, round(int(quota[0]) / int(quota[1]))))
+    return cores
+
+
+def memory() -> tuple[int, int]:
+    """Bytes of memory this process may use in all, and bytes free now; 0 where the system does not tell."""
+    lines = (line.split(":", 1) for line in _read("/proc/meminfo").splitlines() if ":" in line)
+    facts = {name: int(value.split()[0]) * 1024 for name, value in lines}
+    total, free = facts.get("MemTotal", 0), facts.get("MemAvailable", 0)
+    if not total:
+        total = free = _physical()
+    limit, used = _read("/sys/fs/cgroup/memory.max").strip(), _read("/sys/fs/cgroup/memory.current").strip()
+    if limit.isdigit() and int(limit) < total:
+        total = int(limit)
+        free = min(free, total - int(used)) if used.isdigit() else min(free, total)
+    return total, free
+
+
+def _physical() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):  # not every system tells
+        return 0
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from longtail.core import machine
+
+
+def test_cores_follow_the_quota_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = machine.usable_cores()
+    monkeypatch.setattr(machine, "_read", lambda path: "100000 100000" if path.endswith("cpu.max") else "")
+    assert machine.usable_cores() == 1
+    monkeypatch.setattr(machine, "_read", lambda path: "max 100000")
+    assert machine.usable_cores() >= everything
+
+
+def test_memory_follows_the_limit_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "/proc/meminfo": "MemTotal:       8000000 kB\nMemAvailable:   6000000 kB\nHugePages_Total:       0\n",
+        "/sys/fs/cgroup/memory.max": str(3 * 1024**3),
+        "/sys/fs/cgroup/memory.current": str(2 * 1024**3),
+    }
+    monkeypatch.setattr(machine, "_read", lambda path: files.get(path, ""))
+    assert machine.memory() == (3 * 1024**3, 1024**3)
+
+
+def test_a_system_that_does_not_tell_has_no_memory_to_speak_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> int:
+        raise ValueError(name)
+
+    monkeypatch.setattr(machine, "_read", lambda path: "")
+    monkeypatch.setattr(machine.os, "sysconf", refuse)
+    assert machine.memory() == (0, 0)
