@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -17,7 +18,7 @@ PACKAGES = {
     "irspack-cg": ["irspack==0.5.2"],
     "irspack-ials++": ["irspack==0.5.2"],
     "cmfrec-cg": ["cmfrec==3.5.1.post14"],
-    "lenskit": ["lenskit==2026.4.0", "pandas"],
+    "lenskit": ["lenskit==2025.8.1", "pandas"],
     "spark": ["pyspark==4.0.1", "pandas", "pyarrow"],
 }
 #: An installation that compiles for longer than this counts as one that does not install.
@@ -31,17 +32,26 @@ def environment(library: str, work: Path) -> tuple[Path | None, str]:
     python = home / "bin" / "python"
     if family == "spark" and shutil.which("java") is None:
         return None, "needs Java 17, which is not on the PATH"
-    if not (home / "installed").exists():
+    mark = home / "installed"
+    wanted = _fingerprint() if family == "longtail" else "yes"
+    if not mark.exists():
         venv.create(home, with_pip=True, clear=True)
         failed = _pip(python, "numpy", "scipy", "threadpoolctl", *PACKAGES[library])
-        if failed:
-            return None, f"does not install here: {failed}"
-        (home / "installed").touch()
-    elif family == "longtail":  # the code as it is now
+    elif family == "longtail" and mark.read_text() != wanted:  # the code as it is now
         failed = _pip(python, "--force-reinstall", "--no-deps", *PACKAGES[library])
-        if failed:
-            return None, f"does not install here: {failed}"
+    else:
+        return python, ""
+    if failed:
+        return None, f"does not install here: {failed}"
+    mark.write_text(wanted)
     return python, ""
+
+
+def _fingerprint() -> str:
+    """Of the code that is measured."""
+    source = REPOSITORY / "src" / "longtail"
+    files = sorted([*source.glob("cf/**/*.py"), *source.glob("core/*.py")])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _pip(python: Path, *arguments: str) -> str:

@@ -1,2 +1,197 @@
-def write(r):
-    pass
+"""The tables of the benchmark, from ``results/*.json``.
+
+    python benchmarks/als/report.py     (also called by run.py)
+
+A ratio is the median of the ratios of the runs that followed each other in one round, so that other work on the
+machine, which changes from round to round, touches both sides of it.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+BASE, ITERATIONS = "implicit-cg", 15
+PEERS = ["longtail", BASE, "implicit-cholesky", "irspack-cg", "irspack-ials++", "cmfrec-cg", "lenskit", "spark"]
+SETS = {
+    "a": "(a) a generated shop: 60,000 users x 20,000 items, 5 million pairs",
+    "b": "(b) Complete Journey: 2,469 households x products, times bought",
+    "c": "(c) a large generated shop: 1 million users x 300,000 items, 100 million pairs",
+}
+Run = dict[str, Any]
+
+
+def per_iteration(run: Run, marks: str = "marks") -> float | None:
+    """Seconds an iteration after the first: the median of its steps, or from the difference to one iteration."""
+    if len(run.get(marks) or ()) > 1:
+        return statistics.median(b - a for a, b in zip(run[marks][:-1], run[marks][1:], strict=True))
+    if marks == "marks" and "one" in run:
+        return float(run["seconds"] - run["one"]) / (run["iterations"] - 1)
+    return None
+
+
+def until(run: Run, target: float | None, reached: bool) -> float | None:
+    """Seconds until a loss, from the trace of longtail; for others the whole run, if it got there."""
+    if target is None:
+        return None
+    if run.get("losses"):
+        return next((m for m, loss in zip(run["marks"], run["losses"], strict=True) if loss <= target), None)
+    return float(run["seconds"]) if reached else None
+
+
+class Table:
+    """One data set at one number of factors."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self.content = content
+        target = content["evaluated"].get(f"{BASE} {ITERATIONS}")
+        self.target = target["loss"] if target else None
+
+    def rows(self) -> list[str]:
+        lines = []
+        for threads in (2, 1):
+            for library in PEERS:
+                runs = self._runs(library, threads)
+                lines += [self._row(library, threads, runs)] if runs else []
+        return lines
+
+    def _runs(self, library: str, threads: int) -> list[Run]:
+        found = self.content["runs"]
+        return [run for run in found if run["library"] == library and run.get("threads") == threads]
+
+    def _ratio(self, runs: list[Run], threads: int, number: Any, base: Any = None) -> float | None:
+        """The median over rounds of a number of these runs against that of `implicit` in the same round."""
+        rounds = {run["repeat"]: run for run in self._runs(BASE, threads)}
+        pairs = [(number(run), (base or number)(rounds[run["repeat"]])) for run in runs if run["repeat"] in rounds]
+        ratios = [one / other for one, other in pairs if one is not None and other]
+        return statistics.median(ratios) if ratios else None
+
+    def _row(self, library: str, threads: int, runs: list[Run]) -> str:
+        iterations = runs[0]["iterations"]
+        quality = self.content["evaluated"].get(f"{library} {iterations}", {})
+        loss = quality.get("loss")
+        reached = loss is not None and self.target is not None and loss <= self.target * (1 + 1e-9)
+
+        def seconds_until(run: Run) -> float | None:
+            return until(run, self.target, reached)
+
+        def busy(run: Run) -> float | None:
+            return per_iteration(run, "busy_marks")
+
+        def whole(run: Run) -> float | None:
+            return float(run["seconds"]) if run["iterations"] == ITERATIONS else None
+
+        cells = [library, threads, iterations, len(runs), _number(_median(runs, per_iteration), 3)]
+        cells += [_number(self._ratio(runs, threads, per_iteration), 2), _number(_median(runs, busy), 3)]
+        cells += [_number(self._ratio(runs, threads, busy), 2), _number(_median(runs, seconds_until), 2)]
+        cells += [_number(self._ratio(runs, threads, seconds_until, whole), 2)]
+        same = loss / self.target if loss and self.target and iterations == ITERATIONS else None
+        cells += [_number(same, 4), _number(_median(runs, lambda run: run["peak_mib"]), 0)]
+        cells += [
+            _number(self._ratio(runs, threads, lambda run: run["peak_mib"]), 2),
+            _number(quality.get("recall"), 4),
+        ]
+        cells.append(f"{min(run['load_before'] for run in runs):.0f}-{max(run['load_before'] for run in runs):.0f}")
+        return "| " + " | ".join(map(str, cells)) + " |"
+
+
+HEAD = ["library", "threads", "iterations", "runs", "s / iteration", "ratio", "CPU s / iteration", "ratio"]
+HEAD += ["s to implicit's loss", "ratio", "loss / implicit's", "peak MiB", "ratio", "recall@20", "load"]
+
+
+def write(results: Path) -> None:
+    """Write ``README.md`` beside the results."""
+    files = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))}
+    tables = {name: content for name, content in files.items() if name.split("-")[0] in SETS}
+    text = ["# ALS benchmark: results", "Made by `benchmarks/als/report.py` from the JSON files here."]
+    text += _about(files)
+    for data, title in SETS.items():
+        sizes = sorted((content["factors"], content) for name, content in tables.items() if name.split("-")[0] == data)
+        if sizes:
+            text.append(f"## {title}")
+        for factors, content in sizes:
+            table = Table(content)
+            text.append(f"### {factors} factors")
+            text.append("\n".join(["| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD), *table.rows()]))
+            text += _notes(content, table.target)
+    if "linear-64" in files:
+        text += ["## From 1 to 100 million pairs", _linear(files["linear-64"]["runs"])]
+    if "start" in files:
+        text += ["## Start", _start(files["start"]["runs"])]
+    (results / "README.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+
+
+def _about(files: dict[str, Any]) -> list[str]:
+    machine = next((content["machine"] for content in files.values() if "machine" in content), {})
+    versions = {k: v for content in files.values() for k, v in content.get("versions", {}).items()}
+    runs = [run for content in files.values() for run in content.get("runs", [])]
+    text = [
+        f"Machine: {machine.get('cpu')}, {machine.get('cores')} cores, {machine.get('memory')}, "
+        f"{machine.get('system')}, Python {machine.get('python')}. Commit: "
+        f"{', '.join(sorted({run['commit'] for run in runs}))} (+: with changes that were committed after). "
+        f"Versions: {', '.join(sorted(set(versions.values())))}."
+    ]
+    missing = files.get("libraries", {}).get("missing", {})
+    text += [f"{library}: {why}." for library, why in missing.items()]
+    text.append(
+        "All minimise the objective of `implicit` (alpha 10, regularization 1), Spark apart, whose penalty grows with a "
+        "row's pairs. Ratios are to `implicit`'s conjugate gradients in the same round. Seconds count everything but "
+        "imports and compilation; *to implicit's loss*: until the loss that `implicit` has after 15 iterations, against "
+        "the time it takes for them, where a library other than longtail counts with its whole run, if it gets there. "
+        "CPU seconds are of all threads. *load*: of the machine as the runs began, in processes; where it is above 1, "
+        "others were at work and seconds say little, ratios more. Peak memory is the whole process, interpreter and "
+        "data included."
+    )
+    return text
+
+
+def _notes(content: dict[str, Any], target: float | None) -> list[str]:
+    notes = [f"{key.split()[0]} ({key.split()[-1]} threads) failed: {why}" for key, why in content["failed"].items()]
+    checks = [run for run in content["runs"] if run["library"] == "longtail-until"]
+    if checks and target:
+        run = checks[0]
+        notes.append(
+            f"longtail stopped after {run['iterations']} iterations has {run['loss'] / target:.4f} of `implicit`'s loss."
+        )
+    trace = next((run for run in content["runs"] if run["library"] == "implicit-trace"), None)
+    ours = next((run for run in content["runs"] if run["library"] == "longtail"), None)
+    if trace and ours:
+        ratios = [a / b for a, b in zip(ours["losses"], trace["losses"], strict=False)]
+        notes.append("Loss against `implicit`'s after each iteration: " + ", ".join(f"{r:.3f}" for r in ratios) + ".")
+    return notes
+
+
+def _linear(runs: list[Run]) -> str:
+    lines = ["| pairs | users | items | s / iteration | ns / pair | CPU ns / pair | peak MiB | load |"]
+    lines.append("|" + " --- |" * 8)
+    for run in sorted(runs, key=lambda run: run["pairs"]):
+        each, busy = per_iteration(run) or 0.0, per_iteration(run, "busy_marks") or 0.0
+        pairs = run["real_pairs"]
+        lines.append(f"| {pairs:,} | {run['users']:,} | {run['items']:,} | {each:.2f} | {each / pairs * 1e9:.0f} "
+                     f"| {busy / pairs * 1e9:.0f} | {run['peak_mib']:.0f} | {run['load_before']:.0f} |")  # fmt: skip
+    return "\n".join(lines)
+
+
+def _start(runs: list[Run]) -> str:
+    lines = ["| process | seconds beyond the imports, best | median |", "| --- | --- | --- |"]
+    for kind, name in (("cold", "the first on a machine: compiles"), ("warm", "every later one: loads")):
+        found = [run["compile"] for run in runs if run["kind"] == kind]
+        if found:
+            lines.append(f"| {name} | {min(found):.2f} | {statistics.median(found):.2f} |")
+    return "\n".join(lines)
+
+
+def _median(runs: list[Run], number: Any) -> float | None:
+    found = [value for value in map(number, runs) if value is not None]
+    return statistics.median(found) if found else None
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+if __name__ == "__main__":
+    write(HERE / "results")

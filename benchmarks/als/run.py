@@ -114,6 +114,12 @@ def measure(
                 if matrix is None:
                     matrix, held = sp.load_npz(train), sp.load_npz(test)
                 evaluate(results, f"{library} {iterations}", out, matrix, held)
+    if "implicit-cg" in libraries and args.trace and not results.has(library="implicit-trace"):
+        run = run_once("implicit-cg", libraries["implicit-cg"], args.work / "out-trace", matrix=str(train),
+                       factors=factors, threads=threads, iterations=ITERATIONS, trace=True)  # fmt: skip
+        if "failed" not in run:
+            results.content["runs"].append({"library": "implicit-trace", "iterations": ITERATIONS} | run)
+            results.save()
     if "longtail" in libraries:
         verify(results, libraries["longtail"], train, factors, threads, args)
 
@@ -189,6 +195,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=ITERATIONS, help="fewer for the slow; the table says so")
     parser.add_argument("--libraries", default=",".join(PACKAGES))
+    parser.add_argument("--trace", action="store_true", help="also `implicit`'s loss after each iteration")
     parser.add_argument("--linear", action="store_true", help="also the curve from 1 to 100 million pairs")
     parser.add_argument("--starts", action="store_true", help="also the cost of compilation")
     parser.add_argument("--here", action="store_true", help="use this Python for all libraries, make no environments")

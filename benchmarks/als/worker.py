@@ -19,7 +19,7 @@ import scipy.sparse as sp
 
 
 def above_one(matrix, job):
-    """What libraries want that give an observed pair the confidence ``1 + alpha x``, where ours is ``alpha x count``."""
+    """The x of libraries whose confidence is ``1 + alpha x``; ours is ``alpha count``."""
     pairs = sp.coo_matrix(matrix)
     pairs.data = pairs.data - np.float32(1 / job["alpha"])
     return pairs
@@ -97,8 +97,19 @@ def fit_implicit(matrix, job, use_cg=True):
         iterations=job["iterations"], num_threads=job["threads"], random_state=0,
     )  # fmt: skip
     clock = Clock()
-    model.fit(matrix, show_progress=False, callback=clock.mark)
-    return model.user_factors, model.item_factors, clock.found()
+    if not job.get("trace"):
+        model.fit(matrix, show_progress=False, callback=clock.mark)
+        return model.user_factors, model.item_factors, clock.found()
+    from measure import hu_loss  # its loss after each iteration, for a run that nobody times
+
+    losses = []
+
+    def loss(*_):
+        factors = model.user_factors, model.item_factors
+        losses.append(hu_loss(matrix, *factors, job["alpha"], job["regularization"]))
+
+    model.fit(matrix, show_progress=False, callback=loss)
+    return model.user_factors, model.item_factors, {"losses": losses}
 
 
 def fit_irspack(matrix, job, solver="CG"):
@@ -109,8 +120,8 @@ def fit_irspack(matrix, job, solver="CG"):
     clock = Clock()
     model = IALSRecommender(
         above_one(matrix, job).tocsr(), n_components=job["factors"], alpha0=1 / job["alpha"], nu=0.0,
-        solver_type=solver, reg=job["regularization"] / job["alpha"], n_threads=job["threads"], train_epochs=job["iterations"],
-        loss_type="ORIGINAL",
+        solver_type=solver, reg=job["regularization"] / job["alpha"], n_threads=job["threads"],
+        train_epochs=job["iterations"], loss_type="ORIGINAL",
     )  # fmt: skip
     model.start_learning()
     for _ in range(job["iterations"]):

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -46,3 +47,21 @@ def test_the_command_starts_without_the_libraries_that_take_their_time():
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_request_to_end_removes_what_is_temporary(tmp_path):
+    script = (
+        "import os, signal, time\n"
+        "from longtail.cli import main\n"
+        "from longtail.data.database import Database\n"
+        "def work():\n"
+        "    database = Database()\n"
+        "    assert os.listdir(os.environ['TMPDIR'])\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(30)\n"
+        "main.app = work\n"
+        "main.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    assert done.returncode == 143
+    assert list(tmp_path.iterdir()) == []

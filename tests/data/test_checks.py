@@ -244,3 +244,11 @@ class TestCost:
         found = estimate(replace(self.SIZE, texts=0, characters=0), cores=2)
         assert found.time_parts["text"] == 0.0
         assert found.memory_parts["program and models"] < estimate(self.SIZE).memory_parts["program and models"]
+
+
+def test_pictures_in_the_column_itself_are_there() -> None:
+    read = catalog(["a", "b", "c"], {"photo": FieldSchema(kind="image")}, photo=[b"12345", None, b"\xff\x00"])
+    assert read.table["photo"].to_pylist() == [b"12345", None, b"\xff\x00"]
+    (photo,) = cover(read, base=Path())
+    assert (photo.present, photo.distinct, photo.files_missing) == (2, 2, 0.0)
+    assert photo.examples == ("5 bytes", "2 bytes")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from longtail.blend import default_exposure
+from longtail.bridge.settings import BridgeSettings
 from longtail.calibrate.als_search import choose_als
 from longtail.calibrate.alternation import FEW, MINIMAL_R2, Alternation, Pull, alternate, predict_all, typical_length
 from longtail.calibrate.fusion import choose_fusion, choose_gate
@@ -30,6 +31,7 @@ class Choices:
     Attributes:
         als: settings of ALS, the baseline's as well.
         rounds: of the alternation; 0: content says nothing, or there is none, and ALS stands alone.
+        min_interactions: who teaches the first round.
         field_weights: per field; empty: all equal.
         pull: precision and length of the prior.
         fusion_weight: w, in multiples of ``calibrate.fusion.fusion_unit``; fusion_half_at: kappa.
@@ -39,6 +41,7 @@ class Choices:
 
     als: AlsSettings
     rounds: int = 2
+    min_interactions: int = 5
     field_weights: dict[str, float] = field(default_factory=dict)
     pull: Pull = field(default_factory=Pull)
     fusion_weight: float = 0.0
@@ -91,13 +94,14 @@ def choose(
         als, report["als"] = choose_als(judge, train, als, seed=seed, progress=progress)
     fitted = fit_als(train, als, seed=seed, progress=progress)
     users, items = fitted.user_factors, fitted.item_factors
-    alone = judge.measure(users[judge.users], items)
+    alone = judge.refer_to(users[judge.users], items)
     report["als_alone"] = alone.to_dict()
     choices = Choices(als=als, rounds=0, report=report)
     if settings.method != "longtail":
         return choices
     counts = np.bincount(train.indices, minlength=train.shape[1])
-    taught = np.flatnonzero(features.present.any(axis=1) & (counts >= settings.min_interactions))
+    minimum = min(settings.min_interactions)
+    taught = np.flatnonzero(features.present.any(axis=1) & (counts >= minimum))
     if len(taught) < FEW:
         taught = np.flatnonzero(features.present.any(axis=1) & (counts > 0))
     if len(taught) < 10:
@@ -113,25 +117,12 @@ def choose(
     choices = replace(choices, field_weights=weights)
     z = combine(features, weights)
     has = np.any(z, axis=1)
-    learn = np.zeros(len(counts), dtype=np.bool_)
-    learn[taught] = True
-    tried: list[tuple[float, float, float, Float32, dict[str, Any]]] = []
-    for target_exponent in settings.target_exponents:
-        _, raw, score = predict_all(
-            features, z, items, learn & has, quick, method="kernel", target_exponent=target_exponent, seed=seed + 1,
-            progress=progress,
-        )  # fmt: skip
-        if score["r2"] < MINIMAL_R2 and not tried:
-            report["first_bridge"] = score
-            return _alone(
-                choices, f"Content says nothing about behaviour (R² {score['r2']:.3f} on unseen items).", progress
-            )
-        exponent, curve = choose_exponent(judge, users[judge.users], raw, settings.length_exponents)
-        tried.append((max((point["ndcg"] for point in curve), default=0.0), target_exponent, exponent, raw, score))
-        report.setdefault("length_exponent", []).extend(
-            {"target_exponent": target_exponent, **point} for point in curve
-        )
-    _, target_exponent, exponent, raw, report["first_bridge"] = max(tried, key=lambda trial: trial[0])
+    raw, pull, minimum, signal, report["teaching"] = _teach(
+        judge, features, z, items, users[judge.users], counts, settings, quick, seed
+    )
+    if signal < MINIMAL_R2:
+        return _alone(choices, f"Content says nothing about behaviour (R² {signal:.3f} on unseen items).", progress)
+    choices = replace(choices, min_interactions=minimum)
     reduction = reduce(z, 128, taught)
     content = reduction.apply(z)
     neighbours = judge.measure(judge.profiles(content), content)
@@ -139,10 +130,13 @@ def choose(
     # Gains count from the better of what there was: ALS for known items, content for new ones.
     base = Quality(alone.overall, neighbours.cold, alone.tail, neighbours.mixed)
     floor = alone.guarded * (1.0 - settings.tolerance)
-    exposure = default_exposure(train) if exposure is None else exposure
-    typical = typical_length(items, counts, settings.min_interactions, settings.tail_below)
+    known = default_exposure(train)
+    # What was held out whole is new to this split, however long it has been in the shop.
+    exposure = known if exposure is None else (exposure * known).astype(np.float32)
+    typical = typical_length(items, counts, minimum, settings.tail_below)
     pull, report["pull"] = choose_pull(
-        judge, train, users, raw, has, typical, als, base, exponent=exponent, target_exponent=target_exponent,
+        judge, train, users, raw, has, typical, als, base, exponent=pull.exponent,
+        target_exponent=pull.target_exponent,
         scales=settings.length_scales,
         precisions=settings.precisions, floor=floor, exposure=exposure, start=items,
     )  # fmt: skip
@@ -151,14 +145,14 @@ def choose(
     qualities: list[Quality] = []
     for state in alternate(
         train, users, items, features, z, pull, als, quick, rounds=settings.rounds, last_method="kernel",
-        min_interactions=settings.min_interactions, tail_below=settings.tail_below, exposure=exposure, seed=seed,
+        min_interactions=minimum, tail_below=settings.tail_below, exposure=exposure, seed=seed,
         progress=progress,
     ):  # fmt: skip
         states.append(state)
         qualities.append(judge.measure(state.user_factors[judge.users], state.item_vectors))
     report["rounds"] = [quality.to_dict() for quality in qualities]
     best = pick(qualities, base, floor=floor, mixed=False)
-    if qualities[best].guarded < floor:
+    if not qualities[best].keeps(floor):
         pull = replace(pull, precision=0.0)
         report["guard"] = "The prior cost overall quality: items with events keep to behaviour alone."
         progress.note(report["guard"])
@@ -180,6 +174,56 @@ def choose(
 
 #: Landmarks of the kernels that choices are made with; the final fit has as many as the settings say.
 TRIAL_LANDMARKS = 1000
+
+
+def _teach(
+    judge: Judge,
+    features: Features,
+    z: Float32,
+    items: Float32,
+    users: Float32,
+    counts: Any,
+    settings: CalibrationSettings,
+    bridge: BridgeSettings,
+    seed: int,
+) -> tuple[Float32, Pull, int, float, list[dict[str, Any]]]:
+    """What the bridge is taught: whose vectors, how much of their length, and beta; by new items among themselves.
+
+    Returns:
+        The best predictions of all items, the exponents, the fewest interactions of an item that teaches, R² of the
+        plainest bridge on unseen items, and the curve.
+    """
+    curve: list[dict[str, Any]] = []
+    minimum = min(settings.min_interactions)
+    best: tuple[float, Float32, Pull, int] | None = None
+    signal = -np.inf
+
+    def attempt(bound: int, target_exponent: float) -> None:
+        nonlocal best, signal
+        learn = z.any(axis=1) & (counts >= bound)
+        if learn.sum() < FEW:
+            if best is not None:
+                return
+            learn = z.any(axis=1) & (counts > 0)
+        _, raw, score = predict_all(
+            features, z, items, learn, bridge, method="kernel", target_exponent=target_exponent, seed=seed + 1
+        )
+        exponent, points = choose_exponent(judge, users, raw, settings.length_exponents)
+        value = max((point["ndcg"] for point in points), default=0.0)
+        told = {"min_interactions": bound, "target_exponent": target_exponent, "r2": score["r2"]}
+        curve.extend({**told, **point} for point in points)
+        signal = max(signal, score["r2"])
+        # Less to learn from, or more to learn, must be worth it.
+        if best is None or value > best[0] * 1.01:
+            best = value, raw, Pull(exponent=exponent, target_exponent=target_exponent), bound
+
+    for target_exponent in settings.target_exponents:
+        attempt(minimum, target_exponent)
+    for bound in sorted(settings.min_interactions)[1:]:
+        assert best is not None
+        attempt(bound, best[2].target_exponent)
+    assert best is not None
+    return best[1], best[2], best[3], float(signal), curve
 
 
 def _alone(choices: Choices, why: str, progress: Progress) -> Choices:

@@ -142,7 +142,7 @@ def fit(
     rounds: list[Alternation] = []
     for state in alternate(
         matrix, alone.user_factors, alone.item_factors, features, z, choices.pull, choices.als, settings.bridge,
-        rounds=choices.rounds, min_interactions=settings.min_interactions, tail_below=settings.tail_below,
+        rounds=choices.rounds, min_interactions=choices.min_interactions, tail_below=settings.tail_below,
         exposure=exposure, seed=seed, progress=progress,
     ):  # fmt: skip
         # Later rounds learn from vectors that hold predictions already; whether content says anything, the first tells.
@@ -194,6 +194,7 @@ def describe(choices: Choices) -> dict[str, Any]:
     return {
         "als": choices.als.model_dump(),
         "rounds": choices.rounds,
+        "min_interactions": choices.min_interactions,
         "field_weights": choices.field_weights,
         "pull": dict(vars(choices.pull)),
         "fusion": {"weight": choices.fusion_weight, "half_at": choices.fusion_half_at},

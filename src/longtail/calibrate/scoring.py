@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from longtail.cf.content_knn import profiles
-from longtail.core.arrays import Bool, Float32, Int64
+from longtail.core.arrays import Bool, Float32, Float64, Int64
 from longtail.evaluate.full_ranking import rank_each
 from longtail.evaluate.hits import relevant_counts
 from longtail.evaluate.metrics.ndcg import ndcg_at_k
@@ -31,11 +31,13 @@ class Quality:
 
     Attributes:
         overall: all items are candidates, all pairs count.
-        cold: only items without training interactions that sold later are candidates; NaN where there are next to none.
-        tail: only items with few training interactions (not none) are candidates; NaN where there are next to none.
+        cold: only items without training interactions are candidates; NaN where next to none of them sold later.
+        tail: only items with few training interactions, or none, are candidates; NaN where there are next to none.
         mixed: all items are candidates, only pairs with items without training interactions count: whether new items
             are found among known ones; NaN where there are next to none.
         known: all items are candidates, only pairs with items that have training interactions count.
+        noise: standard error of the paired difference between what is guarded here and the judge's reference; 0
+            without a reference.
     """
 
     overall: float
@@ -43,11 +45,16 @@ class Quality:
     tail: float
     mixed: float = np.nan
     known: float = np.nan
+    noise: float = 0.0
 
     @property
     def guarded(self) -> float:
         """What no choice may cost: quality for known items among all; overall quality where that was not measured."""
         return self.overall if np.isnan(self.known) else self.known
+
+    def keeps(self, floor: float) -> bool:
+        """Whether what is guarded is not below a floor by more than chance: more than one standard error."""
+        return self.guarded + self.noise >= floor
 
     def to_dict(self) -> dict[str, float | None]:
         """Plain JSON; None for what could not be measured."""
@@ -115,11 +122,12 @@ class Judge:
         self.masks: dict[str, Bool] = {
             "overall": everything,
             "cold": counts == 0,
-            "tail": (counts > 0) & (counts < tail_below),
+            "tail": counts < tail_below,
         }
-        # Among new items only those that sold at all compete: the others say nothing and would drown the rest.
         new = counts == 0
-        self.masks["cold"] = new & (np.bincount(wanted.indices, minlength=train.shape[1]) > 0)
+        if new_share < 1:
+            # What was held out whole stands among items nobody ever took: those are not new, and would drown the rest.
+            self.masks["cold"] = new & (np.bincount(wanted.indices, minlength=train.shape[1]) > 0)
         counted = sparse.csr_array(counted[users])
         parts = {
             "overall": counted,
@@ -131,11 +139,19 @@ class Judge:
         self.relevant: dict[str, Any] = {
             name: part for name, part in parts.items() if name == "overall" or part.nnz >= ENOUGH_PAIRS
         }
+        self._guarded = "known" if "known" in self.relevant else "overall"
+        self._reference: Float64 | None = None
 
     @property
     def usable(self) -> bool:
         """Whether there is enough to choose by."""
         return len(self.users) > 0 and self.relevant["overall"].nnz >= ENOUGH_PAIRS
+
+    def refer_to(self, users: Float32, items: Float32) -> Quality:
+        """Measure what all later candidates are compared with, user by user: ALS alone."""
+        self._reference = None
+        self._reference = self._values(lambda rows: users[rows] @ items.T, [self._guarded])[self._guarded]
+        return self.measure(users, items)
 
     def measure(self, users: Float32, items: Float32, *, only: tuple[str, ...] | None = None) -> Quality:
         """Quality of ``users @ items.T``; ``users`` are the factors of this judge's users, ``(len(self.users), d)``."""
@@ -144,36 +160,48 @@ class Judge:
     def measure_scores(self, score_block: Any, *, only: tuple[str, ...] | None = None) -> Quality:
         """Quality of any scores; rows are positions in ``self.users``."""
         names = [name for name in self.relevant if only is None or name in only]
+        values = self._values(score_block, names)
+        means = dict.fromkeys(WEIGHTS, np.nan) | {name: float(per.mean()) for name, per in values.items() if len(per)}
+        noise = 0.0
+        if self._reference is not None and self._guarded in values:
+            noise = _standard_error(values[self._guarded] - self._reference)
+        return Quality(**means, noise=noise)
+
+    def _values(self, score_block: Any, names: list[str]) -> dict[str, Float64]:
+        """NDCG of every user who has relevant items, by measure."""
         # Some measures are one ranking, looked at for different pairs.
-        sets = {_RANKING.get(name, name) for name in names}
+        sets = sorted({_RANKING.get(name, name) for name in names})
         rankings = rank_each(
             score_block,
             np.arange(len(self.users), dtype=np.int64),
             self.k,
-            [self.masks[name] for name in sorted(sets)],
+            [self.masks[name] for name in sets],
             seen=self.train,
             seed=self.seed,
         )
-        ranked_of = dict(zip(sorted(sets), rankings, strict=True))
-        values = dict.fromkeys(WEIGHTS, np.nan)
-        for name in names:
-            ranked = ranked_of[_RANKING.get(name, name)]
-            relevant = self.relevant[name]
-            judged = relevant_counts(relevant) > 0
-            values[name] = float(ndcg_at_k(ranked, relevant, self.k)[judged].mean()) if judged.any() else np.nan
-        return Quality(**values)
+        ranked_of = dict(zip(sets, rankings, strict=True))
+        return {
+            name: ndcg_at_k(ranked_of[_RANKING.get(name, name)], self.relevant[name], self.k)[
+                relevant_counts(self.relevant[name]) > 0
+            ]
+            for name in names
+        }
 
-    def cold_ndcg(self, users: Float32, predictions: Float32) -> float:
-        """NDCG among new items alone, from predictions ``(number of new items that sold, d)`` in row order."""
+    def cold_ndcg(self, users: Float32, predictions: Float32) -> Float64:
+        """NDCG among new items alone, user by user, from predictions ``(number of new items, d)`` in row order."""
         columns = np.flatnonzero(self.masks["cold"])
         relevant = sparse.csr_array(self.relevant["cold"][:, columns])
         rows = np.flatnonzero(relevant_counts(relevant))
         ranked = rank_each(lambda block: users[block] @ predictions.T, rows, self.k, None, seed=self.seed)[0]
-        return float(ndcg_at_k(ranked, sparse.csr_array(relevant[rows]), self.k).mean())
+        return ndcg_at_k(ranked, sparse.csr_array(relevant[rows]), self.k)
 
     def profiles(self, content: Float32) -> Float32:
         """Mean content of each judged user's history, ``(len(self.users), d_z) float32``."""
         return profiles(self.train, content)
+
+
+def _standard_error(differences: Float64) -> float:
+    return float(differences.std(ddof=1) / np.sqrt(len(differences))) if len(differences) > 1 else 0.0
 
 
 def without(pairs: Any, others: Any) -> Any:

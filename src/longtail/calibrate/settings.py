@@ -20,8 +20,9 @@ class CalibrationSettings(Settings):
     """Choose regularization and unobserved weight on validation, starting from the recipe's; ALS alone has the same."""
     rounds: int = Field(default=2, ge=1, le=6)
     """Times the bridge is fitted and the items are solved with its predictions as prior."""
-    min_interactions: int = Field(default=5, ge=1)
-    """An item's vector teaches the first round's bridge from this many users on; later rounds learn from all."""
+    min_interactions: tuple[int, ...] = Field(default=(5, 20), min_length=1)
+    """From how many users on an item's vector teaches the first round's bridge; later rounds learn from all items with
+    events. Several: the best is chosen."""
     article_threshold: int | None = Field(default=None, ge=1)
     """Where the article's method switches to behaviour. None: 300, or what leaves a fifth of the catalog above it."""
     precisions: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0)

@@ -12,7 +12,7 @@ from longtail.bridge.training import unit_rows
 from longtail.calibrate.model import Length
 from longtail.calibrate.scoring import Judge
 from longtail.content.combine import combine
-from longtail.core.arrays import Float32, Int64
+from longtail.core.arrays import Float32, Float64, Int64
 from longtail.core.features import Features
 
 #: What a field may weigh beside the others.
@@ -20,7 +20,9 @@ WEIGHTS = (0.0, 0.2, 0.5, 1.0)
 _ROWS = 4000
 _LANDMARKS = 600
 _RIDGE = 1.0
-#: A weight moves only for a gain larger than this share: less is noise.
+#: A weight moves only for a gain of as many standard errors over users, where there are users to tell by,
+_ERRORS = 2.0
+#: and otherwise for a gain larger than this share: less is noise.
 _MARGIN = 0.01
 
 
@@ -56,30 +58,39 @@ def choose_field_weights(
     by_rank = "cold" in judge.relevant
     new = features.take(np.flatnonzero(judge.masks["cold"])) if by_rank else sample
 
-    def score(candidate: dict[str, float]) -> float:
+    def score(candidate: dict[str, float]) -> Float64:
         z = combine(sample, candidate)
         there = np.flatnonzero(z.any(axis=1))
         if len(there) < 10:
-            return 0.0
+            return np.zeros(1)
         if by_rank:
             fitted = fit_kernel(z[there], unit[there], landmarks=_LANDMARKS, ridges=(_RIDGE,), seed=seed, quick=True)
             # Half the length: between forgetting and trusting how sure the prediction is.
             value = judge.cold_ndcg(users, Length(0.5, 1.0).apply(fitted.bridge.predict(combine(new, candidate))))
         else:
             marks = z[there][choose_landmarks(z[there], _LANDMARKS, seed)]
-            value = leave_one_out_curve(z[there], unit[there], marks, (_RIDGE,))[_RIDGE] * len(there) / len(rows)
-        curve.append({"weights": dict(candidate), "by": "ndcg" if by_rank else "r2", "score": value})
+            r2 = leave_one_out_curve(z[there], unit[there], marks, (_RIDGE,))[_RIDGE]
+            value = np.array([r2 * len(there) / len(rows)])
+        curve.append({"weights": dict(candidate), "by": "ndcg" if by_rank else "r2", "score": float(value.mean())})
         return value
 
     return _climb(weights, active, score), curve
 
 
-def _climb(
-    weights: dict[str, float], active: list[str], score: Callable[[dict[str, float]], float]
-) -> dict[str, float]:
-    tried: dict[tuple[float, ...], float] = {}
+def _better(candidate: Float64, best: Float64) -> bool:
+    """Whether a gain, user by user where there are several, is more than noise."""
+    if len(candidate) != len(best) or len(best) < 2:
+        return bool(candidate.mean() > best.mean() + abs(best.mean()) * _MARGIN)
+    gain = candidate - best
+    return bool(gain.mean() > _ERRORS * gain.std(ddof=1) / np.sqrt(len(gain)))
 
-    def of(candidate: dict[str, float]) -> float:
+
+def _climb(
+    weights: dict[str, float], active: list[str], score: Callable[[dict[str, float]], Float64]
+) -> dict[str, float]:
+    tried: dict[tuple[float, ...], Float64] = {}
+
+    def of(candidate: dict[str, float]) -> Float64:
         top = max(candidate.values())
         key = tuple(candidate[name] / top for name in active)
         if key not in tried:
@@ -95,7 +106,7 @@ def _climb(
                 if not any(candidate.values()):
                     continue
                 value = of(candidate)
-                if value > best + abs(best) * _MARGIN:
+                if _better(value, best):
                     weights, best, moved = candidate, value, True
         if not moved:
             break

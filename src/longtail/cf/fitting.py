@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from longtail.cf.objective import AlsSettings, Pairs, as_rows, penalties
 from longtail.cf.solver import HalfStep, RotatedStep, half_step
-from longtail.cf.solver.blocks import available_threads, one_blas_thread, padded, rotate
+from longtail.cf.solver.blocks import available_threads, one_blas_thread, padded, rotate, slices
 from longtail.cf.solver.step import DUAL_BELOW, width_for
+from longtail.cf.torch_solver import find_device, steps_on
 from longtail.core.arrays import Float32
 from longtail.core.errors import DataError, NumericalError
 from longtail.core.progress import SILENT, Progress
@@ -73,7 +74,9 @@ def fit_als(
         items: their ids, for error messages.
 
     Raises:
-        DataError: a matrix that is not sparse, negative weights, shapes that do not fit.
+        DataError: a matrix that is not sparse, negative weights, shapes that do not fit, no CUDA device where
+            ``settings.device`` is "cuda".
+        MissingExtraError: "cuda" without torch.
         NumericalError: NaN or infinite numbers; names the user or item, the cause and the remedy.
 
     With momentum (Nesterov's, restarted where the loss would rise), users are solved against items taken further in the
@@ -85,13 +88,13 @@ def fit_als(
     rows = as_rows(matrix)
     n_users, n_items = rows.shape
     d = settings.factors
+    rotated_step: Callable[..., Any] = RotatedStep
+    if (torch_device := find_device(settings.device)) is not None:
+        rotated_step = steps_on(torch_device)
     threads = threads or available_threads()
     by_user = Pairs(rows, settings, column_exposure=item_exposure)
-    # The transposed copy is ours, so alpha goes into it in place.
-    transposed = rows.T.tocsr()
-    transposed.data *= np.float32(settings.alpha)
-    by_item = Pairs(transposed, settings.model_copy(update={"alpha": 1.0}), row_exposure=item_exposure)
-    del transposed
+    by_item = Pairs(rows.T.tocsr(), settings, row_exposure=item_exposure)
+    scale = by_user.scale
     precision = None
     if item_prior is not None:
         if item_prior_precision is None:
@@ -100,15 +103,14 @@ def fit_als(
     user_penalty = penalties(by_user.lengths, n_items, settings)
     item_penalty = penalties(by_item.lengths, n_users, settings, precision=precision)
     seed = settings.seed if seed is None else seed
-    U = _begin(user_start, (n_users, d), seed, 0, name(users, "user"))
-    V = _begin(item_start, (n_items, d), seed, 1, name(items, "item"))
     width = width_for(d)
-    U, V = padded(U, width, np.float32), padded(V, width, np.float32)
+    U = _begin(user_start, (n_users, d), width, seed, 0, name(users, "user"))
+    V = _begin(item_start, (n_items, d), width, seed, 1, name(items, "item"))
     basis = np.eye(width)
     weight = by_user.weight
     losses: list[float] = []
     common: dict[str, Any] = {
-        "unobserved_weight": settings.background, "solver": settings.solver, "dual_below": DUAL_BELOW,
+        "unobserved_weight": settings.background / scale, "solver": settings.solver, "dual_below": DUAL_BELOW,
         "threads": threads,
     }  # fmt: skip
     last: Float32 | None = None  # the items of the last accepted sweep
@@ -120,9 +122,9 @@ def fit_als(
             here = V.copy() if settings.momentum else V
             if last is not None and streak > 1:
                 V += np.float32((streak - 1) / (streak + 1)) * (V - last)
-            step = RotatedStep(
+            step = rotated_step(
                 by_user.indptr, by_user.indices, by_user.quadratic, by_user.linear, V, U, d, cg_steps=steps,
-                quadratic_offset=by_user.offset, tolerance=tolerance, regularization=user_penalty,
+                quadratic_offset=by_user.offset, tolerance=tolerance, regularization=user_penalty / scale,
                 fixed_exposure=item_exposure, row_exposure=None,
                 prior=None, prior_precision=None, name_row=name(users, "user"), name_fixed=name(items, "item"),
                 **common,
@@ -130,19 +132,19 @@ def fit_als(
             turn = step.basis
             basis = basis @ step.basis
             prior = None if item_prior is None else (item_prior @ basis[:d, :d]).astype(np.float32)
-            step = RotatedStep(
+            step = rotated_step(
                 by_item.indptr, by_item.indices, by_item.quadratic, by_item.linear, U, V, d, cg_steps=steps,
-                quadratic_offset=by_item.offset, tolerance=tolerance, regularization=item_penalty,
+                quadratic_offset=by_item.offset, tolerance=tolerance, regularization=item_penalty / scale,
                 fixed_exposure=None, row_exposure=item_exposure,
-                prior=prior, prior_precision=precision, name_row=name(items, "item"), name_fixed=name(users, "user"),
-                **common,
+                prior=prior, prior_precision=None if precision is None else precision / scale,
+                name_row=name(items, "item"), name_fixed=name(users, "user"), **common,
             )  # fmt: skip
             basis = basis @ step.basis
             if settings.momentum:
                 with one_blas_thread():
                     rotate(here, turn @ step.basis, threads)
             size = np.einsum("ij,ij->i", U, U)
-            loss = weight + step.value + float(user_penalty.astype(np.float64) @ size)
+            loss = weight + scale * step.value + float(user_penalty.astype(np.float64) @ size)
             if losses and loss > losses[-1] and streak > 1:
                 # The momentum overshot: back to the last items, and once without it, users solved to the end.
                 V, last, streak = here, None, 0
@@ -178,12 +180,13 @@ def solve_users(
     Raises as `fit_als`.
     """
     pairs = Pairs(matrix, settings, column_exposure=exposure)
-    return half_step(
+    penalty = penalties(pairs.lengths, len(item_factors), settings)
+    solved = half_step(
         pairs.indptr, pairs.indices, pairs.quadratic, pairs.linear, item_factors,
-        quadratic_offset=pairs.offset, regularization=penalties(pairs.lengths, len(item_factors), settings),
-        fixed_exposure=exposure, start=start,
+        quadratic_offset=pairs.offset, regularization=penalty / pairs.scale, fixed_exposure=exposure, start=start,
         name_row=name(users, "user"), name_fixed=name(items, "item"), threads=threads, **_precision(settings, start),
     )  # fmt: skip
+    return replace(solved, value=solved.value * pairs.scale)
 
 
 def solve_items(
@@ -209,13 +212,14 @@ def solve_items(
     precision = None
     if prior is not None and prior_precision is not None:
         precision = np.broadcast_to(np.asarray(prior_precision, np.float32), (pairs.shape[0],))
-    return half_step(
+    penalty = penalties(pairs.lengths, len(user_factors), settings, precision=precision)
+    solved = half_step(
         pairs.indptr, pairs.indices, pairs.quadratic, pairs.linear, user_factors,
-        quadratic_offset=pairs.offset, regularization=penalties(pairs.lengths, len(user_factors), settings,
-        precision=precision),
-        row_exposure=exposure, prior=prior, prior_precision=precision, start=start, with_share=with_share,
+        quadratic_offset=pairs.offset, regularization=penalty / pairs.scale, row_exposure=exposure, prior=prior,
+        prior_precision=None if precision is None else precision / pairs.scale, start=start, with_share=with_share,
         name_row=name(items, "item"), name_fixed=name(users, "user"), threads=threads, **_precision(settings, start),
     )  # fmt: skip
+    return replace(solved, value=solved.value * pairs.scale)
 
 
 def name(ids: Vocabulary | None, kind: str) -> Callable[[int], str]:
@@ -227,7 +231,7 @@ def name(ids: Vocabulary | None, kind: str) -> Callable[[int], str]:
 
 def _precision(settings: AlsSettings, start: Float32 | None) -> dict[str, Any]:
     """How well to solve: as in training from a start, else to the end, and exactly where a row has few pairs."""
-    how: dict[str, Any] = {"unobserved_weight": settings.background, "solver": settings.solver}
+    how: dict[str, Any] = {"unobserved_weight": settings.background / settings.alpha, "solver": settings.solver}
     if start is not None:
         return how | {"cg_steps": settings.cg_steps}
     few = max(DUAL_BELOW, settings.factors)
@@ -235,12 +239,16 @@ def _precision(settings: AlsSettings, start: Float32 | None) -> dict[str, Any]:
 
 
 def _begin(
-    start: Float32 | None, shape: tuple[int, int], seed: int, side: int, called: Callable[[int], str]
+    start: Float32 | None, shape: tuple[int, int], width: int, seed: int, side: int, called: Callable[[int], str]
 ) -> Float32:
+    """Where a side begins, padded; drawn block by block, so that nothing of its size is held twice."""
+    n, d = shape
     if start is None:
         generator = np.random.default_rng([seed, side])
-        factors = generator.standard_normal(shape, np.float32)
-        factors *= np.float32(0.1 / np.sqrt(shape[1]))
+        factors: Float32 = padded(np.zeros((n, 0)), width, np.float32)
+        for block in slices(n):
+            drawn = generator.standard_normal((min(block.stop, n) - block.start, d), np.float32)
+            factors[block, :d] = drawn * np.float32(0.1 / np.sqrt(d))
         return factors
     if start.shape != shape:
         raise DataError(f"A start needs the shape {shape}; found {start.shape}.")
@@ -248,4 +256,5 @@ def _begin(
     if not finite.all():
         row = int(np.flatnonzero(~finite)[0])
         raise NumericalError(f"The start of {called(row)} is not finite. Leave the start out, or repair that row.")
-    return np.array(start, dtype=np.float32, order="C")
+    padded_start: Float32 = padded(start, width, np.float32)
+    return padded_start

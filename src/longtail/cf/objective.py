@@ -31,6 +31,8 @@ class AlsSettings(Settings):
         momentum: accelerate training; the objective and its minimum are the same without.
         tolerance: stop when an iteration lowers the loss by less than this share of it; 0 never stops early.
         seed: of the initial factors.
+        device: where training runs. "cpu": the compiled solver; "cuda": `longtail.cf.torch_solver`; "auto": the latter
+            where torch sees a CUDA device. One-sided solves, as serving makes them, are always the compiled solver's.
     """
 
     factors: int = Field(default=64, ge=1)
@@ -45,6 +47,7 @@ class AlsSettings(Settings):
     momentum: bool = True
     tolerance: float = Field(default=0.0, ge=0, lt=1)
     seed: int = Field(default=0, ge=0)
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
 
     @model_validator(mode="after")
     def _hu_has_unit_weight(self) -> Self:
@@ -64,10 +67,16 @@ class AlsSettings(Settings):
 class Pairs:
     """The observed pairs by row, with their weights in the linear (b) and the quadratic term (D = quadratic - offset).
 
+    Everything is divided by alpha, so that the weights of the matrix serve as they are and need no copy; a half-step
+    then takes α₀, the penalties and the precisions divided by `scale` too, and its value is to be multiplied with it.
+
     Args:
         matrix: ``(n, m)`` sparse weights, without alpha; explicit zeros are dropped, duplicates summed.
         settings: alpha and objective.
         column_exposure, row_exposure: e in [0, 1]; with "hu" an observed pair weighs c in all, so D = c - e.
+
+    Attributes:
+        scale: alpha.
 
     Raises:
         DataError: not a two-dimensional sparse matrix, or a negative weight.
@@ -78,15 +87,16 @@ class Pairs:
     ) -> None:
         rows = as_rows(matrix)
         self.shape: tuple[int, int] = rows.shape
+        self.scale = settings.alpha
         self.indptr: Int64 = rows.indptr.astype(np.int64, copy=False)
         self.indices: Int32 = rows.indices.astype(np.int32, copy=False)
-        self.linear: Float32 = rows.data if settings.alpha == 1 else rows.data * np.float32(settings.alpha)
+        self.linear: Float32 = rows.data
         self.quadratic: Float32 = self.linear
-        self.offset = 1.0 if settings.objective == "hu" else 0.0
+        self.offset = 1.0 / self.scale if settings.objective == "hu" else 0.0
         if settings.objective == "hu" and not (row_exposure is None and column_exposure is None):
-            unobserved: Float32 = np.ones(1, np.float32)
+            unobserved: Float32 = np.full(1, 1.0 / self.scale, np.float32)
             if column_exposure is not None:
-                unobserved = np.asarray(column_exposure, np.float32)[self.indices]
+                unobserved = unobserved * np.asarray(column_exposure, np.float32)[self.indices]
             if row_exposure is not None:
                 unobserved = np.repeat(np.asarray(row_exposure, np.float32), np.diff(self.indptr)) * unobserved
             self.quadratic, self.offset = self.linear - unobserved, 0.0
@@ -98,8 +108,8 @@ class Pairs:
 
     @property
     def weight(self) -> float:
-        """``Σ c``: the loss at factors of zero, penalties apart."""
-        return float(self.linear.sum(dtype=np.float64))
+        """``Σ c``: the loss at factors of zero, penalties apart, not divided by anything."""
+        return float(self.linear.sum(dtype=np.float64)) * self.scale
 
 
 def as_rows(matrix: Any) -> Any:

@@ -14,11 +14,33 @@ import numpy as np
 from longtail.cf.solver.checks import explain
 from longtail.cf.solver.step import HalfStep, Solver, check_shapes, per_row, row_name
 from longtail.core.arrays import Int64
-from longtail.core.errors import DataError
+from longtail.core.errors import DataError, MissingExtraError
 from longtail.core.extras import require
 
 #: Pairs, padding included, that one batch gathers: 4 d bytes each. A single longer row is a batch of its own.
 BATCH_PAIRS = 1 << 20
+
+
+def find_device(wanted: str) -> str | None:
+    """The torch device that ``AlsSettings.device`` means here; None: the compiled solver.
+
+    "cpu" is None without a look at torch; "auto" is None where torch is not installed or sees no CUDA device.
+
+    Raises:
+        DataError: "cuda" was asked for and torch sees none.
+        MissingExtraError: "cuda" was asked for and torch is not installed.
+    """
+    if wanted == "cpu":
+        return None
+    try:
+        torch = _torch()
+    except MissingExtraError:
+        if wanted == "auto":
+            return None
+        raise
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else None
+    return _available(torch, wanted)
 
 
 def half_step(
@@ -57,75 +79,140 @@ def half_step(
         NumericalError: a NaN or infinite number came in or came out; names the row, the cause and the remedy.
         MissingExtraError: torch is not installed.
     """
-    torch = require("torch", extra="text", purpose="Solving on a torch device")
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    torch = _torch()
+    device = _available(torch, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = np.dtype(np.float64 if fixed.dtype == np.float64 else np.float32)
+    d = fixed.shape[1]
+    begin = start if start is not None else prior
+    x = np.zeros((len(indptr) - 1, d), dtype) if begin is None else np.array(begin, dtype)
+    solved = TorchStep(
+        indptr, indices, quadratic, linear, np.array(fixed, dtype), x, d, unobserved_weight=unobserved_weight,
+        regularization=regularization, quadratic_offset=quadratic_offset, fixed_exposure=fixed_exposure,
+        row_exposure=row_exposure, prior=prior, prior_precision=prior_precision, solver=solver, cg_steps=cg_steps,
+        tolerance=tolerance, name_row=name_row, name_fixed=name_fixed, device=device, batch_pairs=batch_pairs,
+    )  # fmt: skip
+    x = x @ solved.basis.T
+    if prior is not None:
+        bare = (np.diff(indptr) == 0) & (solved.unobserved == 0) & (solved.precision > 0)
+        x[bare] = np.asarray(prior)[bare] * (solved.precision[bare] / solved.ridge[bare])[:, None]
+    return HalfStep(x, solved.value)
+
+
+class DevicePairs:
+    """The pairs of one side on a device, with the batches of its rows; made once for all half-steps of a fit."""
+
+    def __init__(self, indptr: Any, indices: Any, quadratic: Any, linear: Any, device: str, batch_pairs: int) -> None:
+        torch = _torch()
+        self.columns = torch.as_tensor(np.ascontiguousarray(indices, np.int32), device=device)
+        self.linear = torch.as_tensor(np.ascontiguousarray(linear), device=device)
+        same = quadratic is linear
+        self.quadratic = self.linear if same else torch.as_tensor(np.ascontiguousarray(quadratic), device=device)
+        self.batches = list(batches(np.ascontiguousarray(indptr, np.int64), batch_pairs))
+
+
+class TorchStep:
+    """`longtail.cf.solver.RotatedStep` on a torch device: its arguments and attributes, its use of ``fixed`` and ``x``.
+
+    Args:
+        device: a torch device.
+        pairs: the pairs where they are on the device already.
+        batch_pairs: see `half_step`.
+    """
+
+    def __init__(
+        self, indptr: Any, indices: Any, quadratic: Any, linear: Any, fixed: Any, x: Any, d: int, *,
+        unobserved_weight: float, regularization: Any, quadratic_offset: float, fixed_exposure: Any, row_exposure: Any,
+        prior: Any, prior_precision: Any, solver: Solver, cg_steps: int, tolerance: float,
+        name_row: Callable[[int], str], name_fixed: Callable[[int], str], device: str,
+        pairs: DevicePairs | None = None, batch_pairs: int = BATCH_PAIRS, **_: Any,
+    ) -> None:  # fmt: skip
+        torch = _torch()
+        dtype = fixed.dtype
+        indptr = np.ascontiguousarray(indptr, np.int64)
+        n, m = len(indptr) - 1, len(fixed)
+        check_shapes(indptr, indices, quadratic, linear, fixed, x, prior, prior_precision)
+        self.unobserved = per_row(row_exposure, n, dtype, "row exposure", 1.0) * dtype.type(unobserved_weight)
+        self.precision = per_row(prior_precision, n, dtype, "prior precision", 0.0)
+        self.ridge = per_row(regularization, n, dtype, "regularization") + self.precision
+        exposure = per_row(fixed_exposure, m, dtype, "fixed exposure", 1.0)
+        problem = (indptr, indices, quadratic, linear, fixed, x, prior, name_row, name_fixed)
+
+        def put(array: Any) -> Any:
+            return torch.as_tensor(np.ascontiguousarray(array, dtype), device=device)
+
+        V = put(fixed[:, :d])
+        shared = (V.T @ (put(exposure)[:, None] * V)).double()
+        if not bool(torch.isfinite(shared).all()):
+            explain(*problem, np.full(n, np.nan))
+        spectrum, basis = torch.linalg.eigh(shared)
+        spectrum, basis = spectrum.clamp(min=0).to(V.dtype), basis.to(V.dtype)
+        V = torch.cat([V @ basis, V.new_zeros((1, d))])  # the last row is what padding points to
+        pairs = pairs or DevicePairs(indptr, indices, quadratic, linear, device, batch_pairs)
+        X = put(x[:, :d]) @ basis
+        H = torch.zeros_like(X) if prior is None else (put(self.precision)[:, None] * put(prior)) @ basis
+        value = torch.zeros(n, dtype=torch.float64, device=device)
+        alpha, slope = put(self.unobserved), put(self.ridge)
+        least = 1e-7 * float(spectrum.max()) if d else 0.0
+        starts, lengths = torch.as_tensor(indptr, device=device), torch.as_tensor(np.diff(indptr), device=device)
+        for rows, width in pairs.batches:
+            at = torch.as_tensor(rows, device=device)
+            place = torch.arange(width, device=device)[None, :]
+            real = place < lengths[at, None]
+            pair = torch.where(real, starts[at, None] + place, 0)
+            if width:
+                G = V[torch.where(real, pairs.columns[pair].long(), m)]
+                D = torch.where(real, pairs.quadratic[pair].to(V.dtype) - quadratic_offset, 0)
+                b = torch.where(real, pairs.linear[pair].to(V.dtype), 0)
+            else:
+                G, D, b = V.new_zeros((len(rows), 0, d)), V.new_zeros((len(rows), 0)), V.new_zeros((len(rows), 0))
+            diagonal = alpha[at, None] * spectrum + slope[at, None]
+            diagonal = diagonal.clamp(min=least * max(float(alpha[at].max()), 1.0) if width else 1e-30)
+            y = torch.einsum("rnd,rn->rd", G, b) + H[at]
+            if solver == "exact":
+                A = torch.einsum("rnd,rn,rne->rde", G, D, G) + torch.diag_embed(diagonal)
+                factor, bad = torch.linalg.cholesky_ex(A)
+                solved = torch.cholesky_solve(y[:, :, None], factor)[:, :, 0]
+                solved[bad > 0] = torch.nan
+            else:
+                sample = D.sum(dim=1, keepdim=True).clamp(min=0) * spectrum / max(m, 1)
+                solved = _conjugate_gradients(torch, G, D, y, diagonal, diagonal + sample, X[at], cg_steps, tolerance)
+            X[at] = solved
+            image = diagonal * solved + torch.einsum("rnd,rn->rd", G, D * torch.einsum("rnd,rd->rn", G, solved))
+            value[at] = (solved.double() * (image.double() - 2 * y.double())).sum(dim=1)
+        values = value.cpu().numpy()
+        if not np.isfinite(values).all():
+            explain(*problem, values)
+        fixed[:, :d], x[:, :d] = V[:m].cpu().numpy(), X.cpu().numpy()
+        self.basis = np.eye(fixed.shape[1], dtype=dtype)
+        self.basis[:d, :d] = basis.cpu().numpy()
+        self.value = float(values.sum())
+        if prior is not None:
+            self.value += float(self.precision @ np.einsum("ij,ij->i", prior, prior, dtype=np.float64))
+
+
+def steps_on(device: str) -> Callable[..., TorchStep]:
+    """A `TorchStep` for every call, the pairs of each side sent to the device once; for the half-steps of one fit."""
+    there: dict[int, tuple[Any, DevicePairs]] = {}
+
+    def step(indptr: Any, indices: Any, quadratic: Any, linear: Any, *more: Any, **how: Any) -> TorchStep:
+        if id(indices) not in there:  # kept beside its pairs, so that the number stays its own
+            there[id(indices)] = (indices, DevicePairs(indptr, indices, quadratic, linear, device, BATCH_PAIRS))
+        pairs = there[id(indices)][1]
+        return TorchStep(indptr, indices, quadratic, linear, *more, device=device, pairs=pairs, **how)
+
+    return step
+
+
+def _torch() -> Any:
+    return require("torch", extra="gpu", purpose="Solving on a torch device")
+
+
+def _available(torch: Any, device: str) -> str:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise DataError(
             f"Device {device!r} was asked for, but torch sees no CUDA device. Use device='cpu', or leave it."
         )
-    dtype = np.dtype(np.float64 if fixed.dtype == np.float64 else np.float32)
-    indptr = np.ascontiguousarray(indptr, np.int64)
-    n, (m, d) = len(indptr) - 1, fixed.shape
-    begin = start if start is not None else prior
-    x = np.zeros((n, d), dtype) if begin is None else np.array(begin, dtype)
-    check_shapes(indptr, indices, quadratic, linear, fixed, x, prior, prior_precision)
-    unobserved = per_row(row_exposure, n, dtype, "row exposure", 1.0) * dtype.type(unobserved_weight)
-    precision = per_row(prior_precision, n, dtype, "prior precision", 0.0)
-    ridge = per_row(regularization, n, dtype, "regularization") + precision
-    exposure = per_row(fixed_exposure, m, dtype, "fixed exposure", 1.0)
-
-    def put(array: Any) -> Any:
-        return torch.as_tensor(np.ascontiguousarray(array, dtype), device=device)
-
-    V = put(fixed)
-    shared = (V.T @ (put(exposure)[:, None] * V)).double()
-    if not bool(torch.isfinite(shared).all()):
-        explain(indptr, indices, quadratic, linear, fixed, x, prior, name_row, name_fixed, np.full(n, np.nan))
-    spectrum, basis = torch.linalg.eigh(shared)
-    spectrum, basis = spectrum.clamp(min=0).to(V.dtype), basis.to(V.dtype)
-    V = torch.cat([V @ basis, V.new_zeros((1, d))])  # the last row is what padding points to
-    D, b = put(np.asarray(quadratic, dtype) - dtype.type(quadratic_offset)), put(linear)
-    columns = torch.as_tensor(np.ascontiguousarray(indices, np.int64), device=device)
-    X = put(x) @ basis
-    H = torch.zeros_like(X) if prior is None else (put(precision)[:, None] * put(prior)) @ basis
-    value = torch.zeros(n, dtype=torch.float64, device=device)
-    alpha, slope = put(unobserved), put(ridge)
-    least = 1e-7 * float(spectrum.max()) if d else 0.0
-    for rows, width in batches(indptr, batch_pairs):
-        first = torch.as_tensor(indptr[rows], device=device)
-        count = torch.as_tensor(indptr[rows + 1] - indptr[rows], device=device)
-        at = torch.as_tensor(rows, device=device)
-        place = torch.arange(width, device=device)[None, :]
-        real = place < count[:, None]
-        if width:
-            pair = torch.where(real, first[:, None] + place, 0)
-            G = V[torch.where(real, columns[pair], m)]
-            D_, b_ = torch.where(real, D[pair], 0), torch.where(real, b[pair], 0)
-        else:
-            G, D_, b_ = V.new_zeros((len(rows), 0, d)), V.new_zeros((len(rows), 0)), V.new_zeros((len(rows), 0))
-        diagonal = alpha[at, None] * spectrum + slope[at, None]
-        diagonal = diagonal.clamp(min=least * max(float(alpha[at].max()), 1.0) if width else 1e-30)
-        y = torch.einsum("rnd,rn->rd", G, b_) + H[at]
-        if solver == "exact":
-            A = torch.einsum("rnd,rn,rne->rde", G, D_, G) + torch.diag_embed(diagonal)
-            factor, bad = torch.linalg.cholesky_ex(A)
-            solved = torch.cholesky_solve(y[:, :, None], factor)[:, :, 0]
-            solved[bad > 0] = torch.nan
-        else:
-            sample = D_.sum(dim=1, keepdim=True).clamp(min=0) * spectrum / max(m, 1)
-            solved = _conjugate_gradients(torch, G, D_, y, diagonal, diagonal + sample, X[at], cg_steps, tolerance)
-        X[at] = solved
-        image = diagonal * solved + torch.einsum("rnd,rn->rd", G, D_ * torch.einsum("rnd,rd->rn", G, solved))
-        value[at] = (solved.double() * (image.double() - 2 * y.double())).sum(dim=1)
-    values, factors = value.cpu().numpy(), (X @ basis.T).cpu().numpy()
-    if not np.isfinite(values).all():
-        explain(indptr, indices, quadratic, linear, fixed, x, prior, name_row, name_fixed, values)
-    total = float(values.sum())
-    if prior is not None:
-        total += float(precision @ np.einsum("ij,ij->i", prior, prior, dtype=np.float64))
-        bare = (np.diff(indptr) == 0) & (unobserved == 0) & (precision > 0)
-        factors[bare] = np.asarray(prior)[bare] * (precision[bare] / ridge[bare])[:, None]
-    return HalfStep(factors, total)
+    return device
 
 
 def _conjugate_gradients(

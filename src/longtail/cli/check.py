@@ -8,15 +8,14 @@ import typer
 
 from longtail.cli.console import RichProgress, console, messages, print_json
 from longtail.cli.files import check_place
+from longtail.cli.options import Data
 from longtail.core.errors import RecipeError
 from longtail.core.progress import SILENT
 
 
 def check(
     recipe: Path = typer.Argument(..., help="The recipe, a TOML file.", show_default=False),
-    data: Path | None = typer.Option(
-        None, "--data", metavar="DIR", help="Folder that relative files start from, instead of the recipe's data_dir."
-    ),
+    data: Data = None,
     refused: Path | None = typer.Option(
         None,
         "--refused",

@@ -10,6 +10,7 @@ import typer
 from rich.rule import Rule
 
 from longtail.cli.console import RichProgress, console
+from longtail.cli.options import Cache
 
 #: A product this grocer does not have, with nothing but what stands on its package.
 NEW_ITEM = {
@@ -26,9 +27,7 @@ def demo(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="BUNDLE", help="Where to publish the trained bundle.")
     ] = Path("grocer.bundle"),
-    cache: Annotated[
-        Path | None, typer.Option("--cache", metavar="DIR", help="Where encoded content is kept between runs.")
-    ] = None,
+    cache: Cache = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the measured numbers to FILE.")
     ] = None,

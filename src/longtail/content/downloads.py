@@ -124,6 +124,7 @@ def _get(parts: SplitResult, policy: Policy, deadline: float) -> tuple[bytes, st
             raise Unreadable("file too large")
         if answer.length:
             raise http.client.IncompleteRead(content, answer.length)
+        _left(deadline)  # without a length, what was cut off by us looks like the end
         return content, None
     except (OSError, http.client.HTTPException) as error:
         _left(deadline)  # what broke after the deadline was cut by us

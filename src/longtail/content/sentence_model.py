@@ -66,7 +66,7 @@ def find_model(name: str | None, *, allow_network: bool) -> Path:
         remedy = (
             "Check the name and the connection (HF_HUB_OFFLINE must not be set)."
             if allow_network
-            else "Allow the network for this run, or download it yourself and give the folder."
+            else "Allow the network for this run (--allow-network), or download it yourself and give the folder."
         )
         raise DataError(
             f"The text model {name!r} is neither a folder nor in the local cache of the hub"

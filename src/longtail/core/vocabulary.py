@@ -14,6 +14,9 @@ import pyarrow.compute as pc
 from longtail.core.arrays import Int64
 from longtail.core.errors import DataError, UnknownIdError
 
+#: Ids compared with a mistyped one, letter by letter.
+_COMPARED = 100_000
+
 
 class Vocabulary:
     """A frozen, ordered set of string ids; an id's position is its row number.
@@ -84,8 +87,8 @@ class Vocabulary:
     def nearest(self, id: str, n: int = 3) -> list[str]:
         """At most ``n`` known ids that look most like ``id``, best first.
 
-        Ids equal but for case, surrounding spaces or leading zeros come first; beyond 200,000 ids only those and
-        ids sharing a prefix are looked at, so that a typo never costs seconds.
+        Ids equal but for case, surrounding spaces or leading zeros come first; beyond 100,000 ids only those and
+        ids sharing a prefix are looked at, so that a typo costs less than a second.
         """
         wanted = _fold(id)
         folded = pc.utf8_ltrim(pc.utf8_lower(pc.utf8_trim_whitespace(self._array)), "0")
@@ -93,9 +96,9 @@ class Vocabulary:
         if len(same) >= n:
             return same
         pool = self._array
-        if len(pool) > 200_000:
+        if len(pool) > _COMPARED:
             prefix = wanted[: max(2, len(wanted) - 2)]
-            pool = pool.filter(pc.starts_with(folded, prefix))[:200_000]
+            pool = pool.filter(pc.starts_with(folded, prefix))[:_COMPARED]
         close = difflib.get_close_matches(id, pool.to_pylist(), n=n, cutoff=0.6)
         return (same + [other for other in close if other not in same])[:n]
 

@@ -97,7 +97,8 @@ class FieldSchema(Settings):
     """Pictures: fields or columns that a classifier each is trained on; None: every category, boolean and tags field of
     2 to 200 values with enough pictures; an empty list: none, the plain backbone."""
     hosts: list[str] = Field(default_factory=list)
-    """Pictures: hosts that URLs are fetched from, such as ``images.shop.com`` or ``*.shop.com``. Empty: no URL is opened."""
+    """Pictures: hosts that URLs are fetched from, such as ``images.shop.com`` or ``*.shop.com``. Empty: no URL is
+    opened."""
 
 
 class GroupSchema(Settings):

@@ -49,6 +49,8 @@ def find(recipe: Recipe, report: Preflight) -> Iterator[Finding]:
 
 def _rows(refusals: Refusals) -> Iterator[Finding]:
     what = refusals.what
+    most = max(refusals.by_reason, key=lambda refusal: refusal.count).reason if refusals.by_reason else ""
+    remedy = f" {_REMEDIES[most]}" if most in _REMEDIES else ""
     if refusals.read == 0:
         yield Finding.stop(f"The {what} have no rows." if what == "events" else "The catalog has no rows.")
     elif refusals.accepted == 0:
@@ -57,22 +59,14 @@ def _rows(refusals: Refusals) -> Iterator[Finding]:
             if not refusals.refused
             else ", ".join(f"{refusal.reason}: {refusal.count:,}" for refusal in refusals.by_reason)
         )
-        said = f"None of the {many(refusals.read, 'row')} of the {what} can be used ({why})."
-        yield Finding.stop(" ".join(filter(None, (said, _remedy_of(refusals)))))
+        yield Finding.stop(f"None of the {many(refusals.read, 'row')} of the {what} can be used ({why}).{remedy}")
     elif refusals.refused > 0.01 * refusals.read:
-        first = max(refusals.by_reason, key=lambda refusal: refusal.count)
-        said = (
+        yield Finding.warning(
             f"Refused: {many(refusals.refused, 'row')} of the {what} ({refusals.refused / refusals.read:.1%}), most "
-            f"for {first.reason!r}. See them all with --refused FILE."
+            f"for {most!r}. See them all with --refused FILE.{remedy}"
         )
-        yield Finding.warning(" ".join(filter(None, (said, _remedy_of(refusals)))))
     if refusals.missing_values:
         yield Finding.warning(f"Without a value and therefore counted as 1: {many(refusals.missing_values, 'event')}.")
-
-
-def _remedy_of(refusals: Refusals) -> str:
-    first = max(refusals.by_reason, key=lambda refusal: refusal.count, default=None)
-    return _REMEDIES.get(first.reason, "") if first is not None else ""
 
 
 def _summary(report: Preflight) -> Iterator[Finding]:

@@ -107,12 +107,14 @@ class Recommender:
         found = self._newcomers.read([row], anonymous=True)
         known = bundle.items.rows(found.catalog.items)
         allowed[known[known >= 0]] = False
+        unread = ", ".join(map(repr, found.catalog.unparsable))
+        note = f"Left out, since it does not read as what the recipe says it is: {unread}." if unread else ""
         query = item_query(bundle, found.predictions[0], found.content[0], 0)
         if query is None:
             said = "In this shop content says nothing about behaviour"
-            note = said if bundle.content_model is None else "The row has no content to go by"
-            return _popular_of_its_kind(bundle, found.catalog.table, allowed, groups, k, note)
-        return _ranked(snapshot, "item_item", query, allowed, groups, k)
+            said = said if bundle.content_model is None else "The row has no content to go by"
+            return _popular_of_its_kind(bundle, found.catalog.table, allowed, groups, k, joined(note, said))
+        return _ranked(snapshot, "item_item", query, allowed, groups, k, note)
 
     def recommend(
         self,

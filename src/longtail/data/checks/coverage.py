@@ -104,6 +104,8 @@ def _values(values: pa.ChunkedArray, field: FieldSchema) -> tuple[int | None, tu
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
@@ -113,7 +115,9 @@ def _characters(texts: pa.ChunkedArray) -> int:
 
 
 def _files_missing(values: pa.ChunkedArray, base: Path) -> float:
-    """Addresses on the web are not asked."""
+    """Addresses on the web are not asked; pictures in the column itself are there."""
+    if not _is_text(values.type):
+        return 0.0
     names = [name for name in values.unique().to_pylist() if "://" not in name]
     step = max(1, len(names) // _PICTURES)
     looked_for = names[::step]
