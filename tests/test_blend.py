@@ -56,7 +56,9 @@ def test_equals_the_formula():
         A = 0.1 * exposure[item] * U.T @ U + 2.0 * mine.T @ mine + penalty * np.eye(D)
         expected = np.linalg.solve(A, 2.0 * mine.sum(axis=0) + tau * prior[item])
         np.testing.assert_allclose(result.vectors[item], expected, atol=1e-4)
-        share = 1 - tau * np.trace(np.linalg.inv(A)) / D
+        predicted = np.linalg.solve(A, tau * prior[item])
+        learned, content = np.linalg.norm(expected - predicted), np.linalg.norm(predicted)
+        share = learned / (learned + content)
         assert result.behaviour_share[item] == pytest.approx(share, abs=1e-4)
 
 

@@ -43,6 +43,9 @@ def environment(library: str, work: Path) -> tuple[Path | None, str]:
         return python, ""
     if failed:
         return None, f"does not install here: {failed}"
+    if family == "longtail":  # compiled before anything is measured; --starts measures that
+        warm = "from longtail.cf.solver import warm_up; warm_up(background=False)"
+        subprocess.run([str(python), "-c", warm], check=True, cwd=work)
     mark.write_text(wanted)
     return python, ""
 

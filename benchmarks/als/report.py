@@ -42,6 +42,14 @@ def until(run: Run, target: float | None, reached: bool) -> float | None:
     return float(run["seconds"]) if reached else None
 
 
+def comparable(one: Run, other: Run) -> bool:
+    """Whether two runs got about the same share of the processor, as far as one can see."""
+    if not (one.get("busy") and other.get("busy")):
+        return True
+    shares = sorted(run["busy"] / run["seconds"] for run in (one, other))
+    return bool(shares[1] < 1.5 * shares[0])
+
+
 class Table:
     """One data set at one number of factors."""
 
@@ -62,10 +70,15 @@ class Table:
         found = self.content["runs"]
         return [run for run in found if run["library"] == library and run.get("threads") == threads]
 
-    def _ratio(self, runs: list[Run], threads: int, number: Any, base: Any = None) -> float | None:
+    def _ratio(
+        self, runs: list[Run], threads: int, number: Any, base: Any = None, *, clock: bool = False
+    ) -> float | None:
         """The median over rounds of a number of these runs against that of `implicit` in the same round."""
         rounds = {run["repeat"]: run for run in self._runs(BASE, threads)}
-        pairs = [(number(run), (base or number)(rounds[run["repeat"]])) for run in runs if run["repeat"] in rounds]
+        both = [(run, rounds[run["repeat"]]) for run in runs if run["repeat"] in rounds]
+        if clock:
+            both = [(one, other) for one, other in both if comparable(one, other)]
+        pairs = [(number(one), (base or number)(other)) for one, other in both]
         ratios = [one / other for one, other in pairs if one is not None and other]
         return statistics.median(ratios) if ratios else None
 
@@ -85,13 +98,13 @@ class Table:
             return float(run["seconds"]) if run["iterations"] == ITERATIONS else None
 
         cells = [library, threads, iterations, len(runs), _number(_median(runs, per_iteration), 3)]
-        cells += [_number(self._ratio(runs, threads, per_iteration), 2), _number(_median(runs, busy), 3)]
+        cells += [_number(self._ratio(runs, threads, per_iteration, clock=True), 2), _number(_median(runs, busy), 3)]
         cells += [_number(self._ratio(runs, threads, busy), 2), _number(_median(runs, seconds_until), 2)]
-        cells += [_number(self._ratio(runs, threads, seconds_until, whole), 2)]
+        cells += [_number(self._ratio(runs, threads, seconds_until, whole, clock=True), 2)]
         same = loss / self.target if loss and self.target and iterations == ITERATIONS else None
-        cells += [_number(same, 4), _number(_median(runs, lambda run: run["peak_mib"]), 0)]
+        cells += [_number(same, 4), _number(runs[-1]["peak_mib"], 0)]
         cells += [
-            _number(self._ratio(runs, threads, lambda run: run["peak_mib"]), 2),
+            _number(self._ratio(runs[-1:], threads, lambda run: run["peak_mib"]), 2),
             _number(quality.get("recall"), 4),
         ]
         cells.append(f"{min(run['load_before'] for run in runs):.0f}-{max(run['load_before'] for run in runs):.0f}")
@@ -137,13 +150,14 @@ def _about(files: dict[str, Any]) -> list[str]:
     missing = files.get("libraries", {}).get("missing", {})
     text += [f"{library}: {why}." for library, why in missing.items()]
     text.append(
-        "All minimise the objective of `implicit` (alpha 10, regularization 1), Spark apart, whose penalty grows with a "
-        "row's pairs. Ratios are to `implicit`'s conjugate gradients in the same round. Seconds count everything but "
-        "imports and compilation; *to implicit's loss*: until the loss that `implicit` has after 15 iterations, against "
-        "the time it takes for them, where a library other than longtail counts with its whole run, if it gets there. "
-        "CPU seconds are of all threads. *load*: of the machine as the runs began, in processes; where it is above 1, "
-        "others were at work and seconds say little, ratios more. Peak memory is the whole process, interpreter and "
-        "data included."
+        "All minimise the objective of `implicit` (alpha 10, regularization 1), Spark apart, whose penalty grows with "
+        "a row's pairs. Ratios are to `implicit`'s conjugate gradients in the same round, medians over the rounds; "
+        "rounds in which one side got far less of the processor than the other are left out of ratios of seconds. "
+        "Seconds count everything but imports and compilation; *to implicit's loss*: until the loss that `implicit` "
+        "has after 15 iterations, against the time it takes for them, where a library other than longtail counts with "
+        "its whole run, if it gets there. CPU seconds are of all threads. *load*: processes that wanted to run as the "
+        "runs began; where it is well above 0, others were at work and seconds say little, ratios more. Peak memory "
+        "is the whole process, interpreter and data included."
     )
     return text
 
@@ -153,9 +167,8 @@ def _notes(content: dict[str, Any], target: float | None) -> list[str]:
     checks = [run for run in content["runs"] if run["library"] == "longtail-until"]
     if checks and target:
         run = checks[0]
-        notes.append(
-            f"longtail stopped after {run['iterations']} iterations has {run['loss'] / target:.4f} of `implicit`'s loss."
-        )
+        share = run["loss"] / target
+        notes.append(f"longtail stopped after {run['iterations']} iterations has {share:.4f} of `implicit`'s loss.")
     trace = next((run for run in content["runs"] if run["library"] == "implicit-trace"), None)
     ours = next((run for run in content["runs"] if run["library"] == "longtail"), None)
     if trace and ours:
@@ -176,11 +189,12 @@ def _linear(runs: list[Run]) -> str:
 
 
 def _start(runs: list[Run]) -> str:
-    lines = ["| process | seconds beyond the imports, best | median |", "| --- | --- | --- |"]
+    lines = ["| process | runs | seconds beyond the imports | CPU seconds |", "| --- | --- | --- | --- |"]
     for kind, name in (("cold", "the first on a machine: compiles"), ("warm", "every later one: loads")):
-        found = [run["compile"] for run in runs if run["kind"] == kind]
+        found = [run for run in runs if run["kind"] == kind]
         if found:
-            lines.append(f"| {name} | {min(found):.2f} | {statistics.median(found):.2f} |")
+            wall, busy = (statistics.median(run[key] for run in found) for key in ("compile", "compile_busy"))
+            lines.append(f"| {name} | {len(found)} | {wall:.2f} | {busy:.2f} |")
     return "\n".join(lines)
 
 

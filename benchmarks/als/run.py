@@ -61,7 +61,10 @@ def run_once(library: str, python: Path, out: Path, cache: str = "", **job: Any)
     path = out.with_name(f"{out.name}-job.json")
     path.write_text(json.dumps(job), encoding="utf-8")
     environ = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
-    environ |= {name: str(job["threads"]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    environ |= {
+        name: str(job["threads"])
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "LK_NUM_THREADS")
+    }
     environ |= {"PYSPARK_PYTHON": str(python)} | ({"NUMBA_CACHE_DIR": cache} if cache else {})
     command = [str(python), "-W", "ignore", str(HERE / "worker.py"), library, str(path)]
     load = os.getloadavg()[0]
@@ -110,7 +113,10 @@ def measure(
             results.content["runs"].append(key | {"iterations": iterations} | run)
             results.content["versions"][library] = version(library, python)
             results.save()
-            if f"{library} {iterations}" not in results.content["evaluated"]:  # factors do not depend on the threads
+            wanted = data != "c" or args.evaluate_large
+            if (
+                wanted and f"{library} {iterations}" not in results.content["evaluated"]
+            ):  # factors do not depend on the threads
                 if matrix is None:
                     matrix, held = sp.load_npz(train), sp.load_npz(test)
                 evaluate(results, f"{library} {iterations}", out, matrix, held)
@@ -175,12 +181,11 @@ def starts(python: Path, args: Any) -> None:
     if results.content["runs"]:
         return
     common = {"matrix": str(matrices("tiny", args.work)[0]), "factors": 8, "threads": 1, "iterations": 1}
-    for repeat in range(3):
-        with tempfile.TemporaryDirectory() as empty:
-            for kind in ("cold", "warm"):
-                run = run_once("longtail", python, args.work / "out-start", cache=empty, **common)
-                if "failed" not in run:
-                    results.content["runs"].append({"kind": kind, "repeat": repeat} | run)
+    with tempfile.TemporaryDirectory() as empty:
+        for repeat, kind in enumerate(("cold", *["warm"] * 5)):
+            run = run_once("longtail", python, args.work / "out-start", cache=empty, **common)
+            if "failed" not in run:
+                results.content["runs"].append({"kind": kind, "repeat": repeat} | run)
     results.content["versions"]["longtail"] = version("longtail", python)
     results.save()
 
@@ -195,6 +200,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=ITERATIONS, help="fewer for the slow; the table says so")
     parser.add_argument("--libraries", default=",".join(PACKAGES))
+    parser.add_argument("--evaluate-large", action="store_true", help="loss and recall on c too: minutes each")
     parser.add_argument("--trace", action="store_true", help="also `implicit`'s loss after each iteration")
     parser.add_argument("--linear", action="store_true", help="also the curve from 1 to 100 million pairs")
     parser.add_argument("--starts", action="store_true", help="also the cost of compilation")

@@ -25,8 +25,10 @@ class Posterior:
 
     Attributes:
         vectors: ``(n_items, d) float32``.
-        behaviour_share: ``(n_items,) float32`` in [0, 1], ``1 - τ trace(A^-1) / d``: 0 is the prediction alone, towards
-            1 behaviour alone; 1 for items without a prediction. None if it was not asked for.
+        behaviour_share: ``(n_items,) float32`` in [0, 1], behaviour's part of the vector: v is the sum of what the
+            events bring, A^-1 Σ c u, and what the prediction brings, p = A^-1 τ f; of these two lengths behaviour's
+            share. 0 is the prediction alone, towards 1 behaviour alone; 1 for items without a prediction. None if it
+            was not asked for.
     """
 
     vectors: Float32
@@ -57,7 +59,7 @@ def blend(
         settings: α, α₀, λ and ν.
         exposure: ``(n_items,)`` e in [0, 1]. None: :func:`default_exposure`.
         start: where conjugate gradients begin; then they take the settings' few steps instead of converging.
-        with_share: also say how much of each vector is behaviour; costs a small factorisation an item.
+        with_share: also say how much of each vector is behaviour; costs a second solve.
         threads: all available by default.
 
     Raises:
@@ -73,24 +75,30 @@ def blend(
     if exposure is None:
         exposure = default_exposure(matrix)
     tau = np.where(has_prior, np.float32(precision), np.float32(0.0)).astype(np.float32)
-    solved = solve_items(
-        matrix,
-        user_factors,
-        settings,
-        exposure=exposure,
-        prior=np.where(has_prior[:, None], prior, np.float32(0.0)),
-        prior_precision=tau,
-        start=start,
-        with_share=with_share,
-        threads=threads,
-    )
-    vectors, share = solved.factors, solved.behaviour_share
+    system: dict[str, Any] = {
+        "exposure": exposure,
+        "prior": np.where(has_prior[:, None], prior, np.float32(0.0)),
+        "prior_precision": tau,
+        "threads": threads,
+    }
+    vectors = solve_items(matrix, user_factors, settings, start=start, **system).factors
     # Nothing is known but the prediction: it is the answer even where its precision is zero.
     silent = has_prior & (exposure == 0) & (np.bincount(matrix.indices, minlength=n_items) == 0)
     vectors[silent] = prior[silent]
-    if share is not None:
-        share[silent] = 0.0
+    share = None
+    if with_share:
+        predicted = solve_items(matrix, user_factors, settings, prior_alone=True, **system).factors
+        predicted[silent] = prior[silent]
+        share = _behaviour_share(vectors, predicted)
     return Posterior(vectors, share)
+
+
+def _behaviour_share(vectors: Float32, predicted: Float32) -> Float32:
+    """|v - p| / (|v - p| + |p|), ``(n,) float32``; 1 where both are zero."""
+    content = np.linalg.norm(predicted, axis=1)
+    behaviour = np.linalg.norm(vectors - predicted, axis=1)
+    whole = behaviour + content
+    return np.asarray(np.divide(behaviour, whole, out=np.ones_like(whole), where=whole > 0), dtype=np.float32)
 
 
 def default_exposure(matrix: Any) -> Float32:

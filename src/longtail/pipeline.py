@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from longtail.bundle import Bundle, Manifest, padded
 from longtail.calibrate.choices import Choices, choose
 from longtail.calibrate.embeddings import align, fit
-from longtail.calibrate.holdout import hold_out
+from longtail.calibrate.holdout import PAIRS, hold_out
 from longtail.calibrate.model import ItemModel, sources
 from longtail.cf.solver import warm_up
 from longtail.content.cache import EncodingCache
@@ -46,7 +46,7 @@ class Learned:
         content: the fitted encoders.
         features: of all items, in the order of ``interactions.items``.
         exposure: ``(n_items,) float32``, see `Interactions.exposure`.
-        choices: what was chosen on validation.
+        choices: what was chosen on validation, and which learner of the bridge was kept.
         model: every user's and item's vector.
     """
 
@@ -171,6 +171,7 @@ def learn(
             recipe.als,
             recipe.model,
             exposure=split.exposure,
+            new_share=split.new_share,
             seed=recipe.seed,
             progress=progress,
         )
@@ -184,6 +185,8 @@ def learn(
         seed=recipe.seed,
         progress=progress,
     )
+    if model.bridge is not None:
+        choices = replace(choices, learner=model.choices["bridge"]["kept"])
     return Learned(interactions, scored, content, features, exposure, choices, model)
 
 
@@ -268,11 +271,15 @@ def train(
 
 @dataclass(frozen=True)
 class _Split:
-    """Earlier pairs to try candidates on, their items' exposure, and pairs to score them by; ``(n_users, n_items)``."""
+    """Earlier pairs to try candidates on, their items' exposure, and pairs to score them by; ``(n_users, n_items)``.
+
+    ``new_share``: see `longtail.calibrate.scoring.Judge`.
+    """
 
     earlier: csr_array
     exposure: Float32
     scored: csr_array
+    new_share: float = 1.0
 
 
 def _split(recipe: Recipe, events: Events, interactions: Interactions, given: Events | None) -> _Split:
@@ -280,7 +287,7 @@ def _split(recipe: Recipe, events: Events, interactions: Interactions, given: Ev
         return aggregate(part, recipe.weights, items=interactions.items, users=interactions.users, extend=False)
 
     if given is not None:
-        return _Split(interactions.matrix, _exposure(interactions, events), over(given).matrix)
+        return _Split(interactions.matrix, _exposure(interactions, events), over(given).matrix, PAIRS)
     if events.first is not None and events.last is not None:
         cut = events.last - min(timedelta(days=VALIDATION_DAYS), (events.last - events.first) * VALIDATION_SHARE)
         before, after = events.before(cut), events.since(cut)
@@ -288,7 +295,7 @@ def _split(recipe: Recipe, events: Events, interactions: Interactions, given: Ev
             earlier = over(before)
             return _Split(earlier.matrix, _exposure(earlier, before), over(after).matrix)
     kept, held = hold_out(interactions.matrix, seed=recipe.seed)
-    return _Split(kept, _exposure(interactions, events), held)
+    return _Split(kept, _exposure(interactions, events), held, PAIRS)
 
 
 def _exposure(interactions: Interactions, events: Events) -> Float32:

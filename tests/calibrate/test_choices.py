@@ -20,6 +20,14 @@ class TestGuard:
         candidates = [Quality(0.1, 0.1, 0.1), Quality(0.099, 0.3, 0.3)]
         assert pick(candidates, self.base, floor=0.098) == 1
 
+    def test_nothing_may_cost_the_tail(self):
+        candidates = [Quality(0.1, 0.1, 0.1), Quality(0.12, 0.4, 0.09)]
+        assert pick(candidates, self.base, floor=0.1) == 0
+
+    def test_a_loss_that_may_be_chance_is_allowed(self):
+        candidates = [Quality(0.1, 0.1, 0.1), Quality(0.099, 0.2, 0.2, noise=0.002)]
+        assert pick(candidates, self.base, floor=0.1) == 1
+
     def test_nothing_passes_then_the_best_overall(self):
         assert pick([Quality(0.05, 1, 1), Quality(0.09, 0, 0)], self.base, floor=0.1) == 1
 
@@ -41,9 +49,27 @@ class TestJudge:
         assert judge.users.tolist() == [0, 1]
         assert judge.relevant["overall"].nnz == 2
 
-    def test_new_items_that_sold_later_are_the_cold_candidates(self):
+    def test_all_new_items_are_the_cold_candidates_of_a_later_period(self):
         judge = self.judge([[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 1, 0]])
+        assert judge.masks["cold"].tolist() == [False, False, True, True]
+
+    def test_of_items_held_out_whole_only_those_that_sold_are_cold_candidates(self):
+        judge = self.judge([[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 1, 0]], new_share=0.5)
         assert judge.masks["cold"].tolist() == [False, False, False, True]
+
+    def test_a_loss_within_one_standard_error_of_the_reference_is_no_loss(self):
+        rng = np.random.default_rng(2)
+        train = sparse.csr_array((rng.random((80, 12)) < 0.2).astype(np.float32))
+        later = sparse.csr_array((rng.random((80, 12)) < 0.2).astype(np.float32))
+        judge = Judge(train, later, k=3)
+        users = rng.standard_normal((len(judge.users), 4)).astype(np.float32)
+        items = rng.standard_normal((12, 4)).astype(np.float32)
+        alone = judge.refer_to(users, items)
+        assert alone.noise == 0
+        other = judge.measure(users, items + rng.standard_normal((12, 4)).astype(np.float32))
+        assert other.noise > 0
+        assert other.keeps(other.guarded + 0.9 * other.noise)
+        assert not other.keeps(other.guarded + 1.1 * other.noise)
 
     def test_a_perfect_order_scores_one(self):
         judge = self.judge([[0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]])
@@ -72,7 +98,7 @@ class TestJudge:
         users = rng.standard_normal((len(judge.users), 4)).astype(np.float32)
         items = rng.standard_normal((10, 4)).astype(np.float32)
         full = judge.measure(users, items, only=("cold",)).cold
-        assert judge.cold_ndcg(users, items[judge.masks["cold"]]) == pytest.approx(full)
+        assert judge.cold_ndcg(users, items[judge.masks["cold"]]).mean() == pytest.approx(full)
 
 
 class TestLength:

@@ -133,12 +133,13 @@ def test_prior_fades_with_evidence_and_without_it_is_everything():
     matrix[:40, 2] = 1
     matrix[:280, 3] = 1
     prior = rng.normal(size=(4, 6)).astype(np.float32)
-    blended = solve_items(sp.csr_array(matrix), U, s, exposure=np.array([0, 1, 1, 1], np.float32), prior=prior,
-                          prior_precision=200.0, with_share=True)  # fmt: skip
+    system = {"exposure": np.array([0, 1, 1, 1], np.float32), "prior": prior, "prior_precision": 200.0}
+    blended = solve_items(sp.csr_array(matrix), U, s, **system)
+    by_prior = solve_items(sp.csr_array(matrix), U, s, prior_alone=True, **system).factors
     alone = solve_items(sp.csr_array(matrix), U, s)
     np.testing.assert_array_equal(blended.factors[0], prior[0])
-    assert blended.behaviour_share[0] == pytest.approx(0, abs=1e-6)
-    assert np.all(np.diff(blended.behaviour_share) > 0)
+    np.testing.assert_array_equal(by_prior[0], prior[0])
+    assert np.all(np.diff(np.linalg.norm(by_prior, axis=1) / np.linalg.norm(prior, axis=1)) < 0)
     to_prior = np.linalg.norm(blended.factors - prior, axis=1)
     to_events = np.linalg.norm(blended.factors - alone.factors, axis=1)
     assert to_prior[1] < to_events[1]

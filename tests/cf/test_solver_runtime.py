@@ -122,7 +122,7 @@ def test_first_failure_in_a_thread_is_raised():
 
 @pytest.mark.slow
 def test_second_process_starts_quickly():
-    """Loading compiled code from the cache, numba's own late imports apart, stays far from compiling."""
+    """Compiled code comes from the cache; numba's own late imports apart, that and a fit take next to nothing."""
     script = (
         "import numba, time, numpy as np, scipy.sparse as sp, scipy.linalg\n"
         "numba.njit(lambda x: x)(1)\n"
@@ -133,6 +133,6 @@ def test_second_process_starts_quickly():
     )
     times = [
         float(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout)
-        for _ in range(2)
+        for _ in range(3)
     ]
-    assert min(times) < 0.6  # half as much on a quiet machine
+    assert min(times) < 0.3

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from longtail.blend import default_exposure
-from longtail.bridge.settings import BridgeSettings
+from longtail.bridge.settings import BridgeMethod, BridgeSettings
 from longtail.calibrate.als_search import choose_als
 from longtail.calibrate.alternation import FEW, MINIMAL_R2, Alternation, Pull, alternate, predict_all, typical_length
 from longtail.calibrate.fusion import choose_fusion, choose_gate
@@ -36,6 +36,7 @@ class Choices:
         pull: precision and length of the prior.
         fusion_weight: w, in multiples of ``calibrate.fusion.fusion_unit``; fusion_half_at: kappa.
         similar_weight, similar_half_at: the gate of similar items.
+        learner: the bridge's, as an earlier fit of the same shop kept it; None: they are compared in the fit.
         report: plain JSON: curves, qualities and notes.
     """
 
@@ -48,6 +49,7 @@ class Choices:
     fusion_half_at: float = 5.0
     similar_weight: float = 0.4
     similar_half_at: float = 20.0
+    learner: BridgeMethod | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
 

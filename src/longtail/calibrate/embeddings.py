@@ -142,8 +142,8 @@ def fit(
     rounds: list[Alternation] = []
     for state in alternate(
         matrix, alone.user_factors, alone.item_factors, features, z, choices.pull, choices.als, settings.bridge,
-        rounds=choices.rounds, min_interactions=choices.min_interactions, tail_below=settings.tail_below,
-        exposure=exposure, seed=seed, progress=progress,
+        rounds=choices.rounds, min_interactions=choices.min_interactions, last_method=choices.learner,
+        tail_below=settings.tail_below, exposure=exposure, seed=seed, progress=progress,
     ):  # fmt: skip
         # Later rounds learn from vectors that hold predictions already; whether content says anything, the first tells.
         if not rounds and state.scores["r2"] < MINIMAL_R2:

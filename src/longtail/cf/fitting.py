@@ -121,7 +121,9 @@ def fit_als(
             streak += 1
             here = V.copy() if settings.momentum else V
             if last is not None and streak > 1:
-                V += np.float32((streak - 1) / (streak + 1)) * (V - last)
+                np.subtract(V, last, out=last)  # in place: it is not needed again
+                last *= np.float32((streak - 1) / (streak + 1))
+                V += last
             step = rotated_step(
                 by_user.indptr, by_user.indices, by_user.quadratic, by_user.linear, V, U, d, cg_steps=steps,
                 quadratic_offset=by_user.offset, tolerance=tolerance, regularization=user_penalty / scale,
@@ -199,13 +201,14 @@ def solve_items(
     prior_precision: Float32 | float | None = None,
     start: Float32 | None = None,
     threads: int | None = None,
-    with_share: bool = False,
+    prior_alone: bool = False,
     users: Vocabulary | None = None,
     items: Vocabulary | None = None,
 ) -> HalfStep:
     """The factors of items, known or new, given the users': ``matrix`` is ``(n_users, n_items)``, users are rows.
 
     ``exposure`` is the items' ``(n_items,)``; ``prior`` ``(n_items, d)`` and ``prior_precision`` as in `fit_als`.
+    ``prior_alone`` gives the part of the solution that the prior brings, A^-1 τ f: what is left of it is behaviour.
     Conjugate gradients run until converged unless ``start`` is given. Raises as `fit_als`.
     """
     pairs = Pairs(as_rows(matrix).T.tocsr(), settings, row_exposure=exposure)
@@ -214,9 +217,9 @@ def solve_items(
         precision = np.broadcast_to(np.asarray(prior_precision, np.float32), (pairs.shape[0],))
     penalty = penalties(pairs.lengths, len(user_factors), settings, precision=precision)
     solved = half_step(
-        pairs.indptr, pairs.indices, pairs.quadratic, pairs.linear, user_factors,
-        quadratic_offset=pairs.offset, regularization=penalty / pairs.scale, row_exposure=exposure, prior=prior,
-        prior_precision=None if precision is None else precision / pairs.scale, start=start, with_share=with_share,
+        pairs.indptr, pairs.indices, pairs.quadratic, np.zeros_like(pairs.linear) if prior_alone else pairs.linear,
+        user_factors, quadratic_offset=pairs.offset, regularization=penalty / pairs.scale, row_exposure=exposure,
+        prior=prior, prior_precision=None if precision is None else precision / pairs.scale, start=start,
         name_row=name(items, "item"), name_fixed=name(users, "user"), threads=threads, **_precision(settings, start),
     )  # fmt: skip
     return replace(solved, value=solved.value * pairs.scale)

@@ -30,10 +30,10 @@ def warm_up(*, background: bool = True) -> threading.Thread:
 
 
 def _compile() -> None:
-    """Run every kernel once on the types that training uses."""
+    """Run the kernel of training, serving and blending once on the types they use."""
     weight = np.ones(2, np.float32)
     fixed = np.eye(2, dtype=np.float32)
     half_step(
         np.array([0, 1, 2]), np.array([0, 1]), weight, weight, fixed, unobserved_weight=1.0, regularization=1.0,
-        prior=fixed, prior_precision=1.0, with_share=True, threads=1,
+        prior=fixed, prior_precision=1.0, threads=1,
     )  # fmt: skip
