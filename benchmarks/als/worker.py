@@ -93,9 +93,6 @@ def fit_longtail(matrix, job):
 
 
 def fit_implicit(matrix, job, use_cg=True):
-    import threadpoolctl
-
-    threadpoolctl.threadpool_limits(1, "blas")  # as the library asks for
     from implicit.cpu.als import AlternatingLeastSquares
 
     model = AlternatingLeastSquares(

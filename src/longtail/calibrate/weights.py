@@ -33,9 +33,9 @@ def choose_field_weights(
     """Weights that let a small kernel bridge rank new items best.
 
     Coordinate search from equal weights, two passes at most. Two judges: the ranking of new items, which is what counts
-    and is noisy, and leave-one-out R² on a sample, which is steady and the worse guide (on fashion it chose .049 where
-    the ranking chose .061 for content neighbours). Where validation has next to no new items R² decides alone. A field
-    that says nothing ends low and costs nothing later; one that gives the id away helps no unseen item and ends low too.
+    and is noisy, and leave-one-out R² on a sample, which is steady and the worse guide. Where validation has next to no
+    new items R² decides alone. A field that says nothing ends low and costs nothing later; one that gives the id away
+    helps no unseen item and ends low too.
 
     Args:
         features: of all items.

@@ -120,7 +120,7 @@ def fit_als(
         while len(losses) < settings.iterations:
             streak += 1
             here = V.copy() if settings.momentum else V
-            if last is not None and streak > 1:
+            if settings.momentum and last is not None and streak > 1:
                 np.subtract(V, last, out=last)  # in place: it is not needed again
                 last *= np.float32((streak - 1) / (streak + 1))
                 V += last
