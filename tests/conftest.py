@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from longtail.cli.console import console, messages
 from longtail.cli.main import app
 
 KINDS = ("rope", "lamp", "tent", "boot", "mug", "map")
@@ -52,6 +53,12 @@ def run_longtail(*arguments):
     result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+@pytest.fixture(scope="session", autouse=True)
+def wide_terminal():
+    """Tests read what is printed; where lines break depends on the runner's terminal and is not what they test."""
+    console.width = messages.width = 200
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """longtail's ALS against every other one a Python user can install.
 
-    python benchmarks/als/run.py --work DIR [--data a,b,c] [--factors 64,128,256] [--threads 2,1] [--linear]
+    python benchmarks/als/run.py --work DIR [--data a,b,c] [--factors 64,128,256] [--threads 2,1] [--linear 100000000]
 
 Every library gets its own environment under ``--work``; one that does not install is reported as such. Runs of
 the libraries alternate. All minimise the objective of `implicit` (observed pairs weigh alpha x count, all others 1);
@@ -163,7 +163,7 @@ def linearity(python: Path, args: Any) -> None:
     """Seconds an iteration of longtail from one to a hundred million pairs of shops that grow in all directions."""
     results = Results(args.results / "linear-64.json", {"factors": 64, "machine": machine()})
     for pairs in [*GROWING, 100_000_000]:
-        if results.has(library="longtail", pairs=pairs):
+        if pairs > args.linear or results.has(library="longtail", pairs=pairs):
             continue
         path = matrices("c", args.work)[0] if pairs == 100_000_000 else growing(pairs, args.work)
         run = run_once("longtail", python, args.work / "out-linear", matrix=str(path), factors=64, threads=2,
@@ -204,7 +204,7 @@ def main() -> None:
     parser.add_argument("--libraries", default=",".join(PACKAGES))
     parser.add_argument("--evaluate-large", action="store_true", help="loss and recall on c too: minutes each")
     parser.add_argument("--trace", action="store_true", help="also `implicit`'s loss after each iteration")
-    parser.add_argument("--linear", action="store_true", help="also the curve from 1 to 100 million pairs")
+    parser.add_argument("--linear", type=int, default=0, metavar="PAIRS", help="also the curve, up to so many pairs")
     parser.add_argument("--starts", action="store_true", help="also the cost of compilation")
     parser.add_argument("--here", action="store_true", help="use this Python for all libraries, make no environments")
     args = parser.parse_args()

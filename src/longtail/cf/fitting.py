@@ -119,11 +119,14 @@ def fit_als(
     with progress.task("ALS", settings.iterations) as task:
         while len(losses) < settings.iterations:
             streak += 1
-            here = V.copy() if settings.momentum else V
-            if settings.momentum and last is not None and streak > 1:
-                np.subtract(V, last, out=last)  # in place: it is not needed again
+            here = V
+            if settings.momentum and last is not None:  # what was the last sweep's becomes this one's
+                np.subtract(V, last, out=last)
                 last *= np.float32((streak - 1) / (streak + 1))
-                V += last
+                last += V
+                V = last
+            elif settings.momentum:
+                here = V.copy()
             step = rotated_step(
                 by_user.indptr, by_user.indices, by_user.quadratic, by_user.linear, V, U, d, cg_steps=steps,
                 quadratic_offset=by_user.offset, tolerance=tolerance, regularization=user_penalty / scale,

@@ -20,22 +20,21 @@ SIGNS = {1: ("▲", "green"), -1: ("▼", "red"), 0: ("≈", "dim")}
 
 def show(console: Console, result: ProtocolResult, *, metric: str = "ndcg", method: str = "longtail") -> None:
     """Print one protocol's result: the table, a sentence a section, exposure, and the counts behind it."""
-    # Where the screen is narrow the means are kept and their widths left to the JSON.
-    widths = console.width >= 50 + 14 * len(result.methods)
-    console.print(Group(*view(result, metric=metric, method=method, widths=widths)))
+    narrow = console.width < 50 + 14 * len(result.methods)
+    console.print(Group(*view(result, metric=metric, method=method, narrow=narrow)))
 
 
 def view(
-    result: ProtocolResult, *, metric: str = "ndcg", method: str = "longtail", widths: bool = True
+    result: ProtocolResult, *, metric: str = "ndcg", method: str = "longtail", narrow: bool = False
 ) -> list[Table | Text]:
-    """What :func:`show` prints, for other commands to place; ``widths``: half intervals beside the means."""
+    """What :func:`show` prints, for other commands to place; ``narrow``: half intervals below the means."""
     name = f"{metric}@{result.k}"
     against = "ALS"
     parts: list[Table | Text] = [Text(f"\n{result.protocol}: {result.question}", style="bold")]
-    parts.append(_methods(result, name, method, against, widths))
+    parts.append(_methods(result, name, method, against, narrow))
     parts.append(
         Text(
-            f"{_label(name)}, means{' ± half the 95% interval' if widths else ''}; best in bold. "
+            f"{_label(name)}, means ± half the 95% interval; best in bold. "
             f"▲ ▼ {method} above or below {against} by more than chance, ≈ no difference that can be told."
             + (f" * fewer than {FEW}: read with care." if any(s.n_users < FEW for s in result.sections) else ""),
             style="dim",
