@@ -153,7 +153,8 @@ def fit(
         rounds = [state]
     (state,) = rounds
     share = np.ones(len(has), np.float32) if state.behaviour_share is None else state.behaviour_share
-    progress.note(f"bridge: {state.scores['kept']}, R² {state.scores['r2']:.3f} on items it has not seen")
+    # Later rounds' targets hold part of what is predicted, so their R² would flatter; the score of a learner is relative.
+    progress.note(f"bridge: {state.scores['kept']} of {', '.join(state.scores['scores'])}")
     reduction = reduce(z, 128, np.flatnonzero(has))
     content = reduction.apply(z)
     people = np.flatnonzero(np.diff(matrix.indptr))
