@@ -153,7 +153,7 @@ def fit(
         rounds = [state]
     (state,) = rounds
     share = np.ones(len(has), np.float32) if state.behaviour_share is None else state.behaviour_share
-    # Later rounds' targets hold part of what is predicted, so their R² would flatter; the score of a learner is relative.
+    # No R² is told: later rounds' targets hold part of what is predicted, so that it would flatter.
     progress.note(f"bridge: {state.scores['kept']} of {', '.join(state.scores['scores'])}")
     reduction = reduce(z, 128, np.flatnonzero(has))
     content = reduction.apply(z)
