@@ -33,7 +33,7 @@ def dense(rows, p):
     """Every row's system written out and solved in float64, with its inverse's trace."""
     V = p["fixed"]
     shared = V.T @ (p["fixed_exposure"][:, None] * V)
-    out, value, share = np.zeros((rows.shape[0], V.shape[1])), 0.0, []
+    out, value = np.zeros((rows.shape[0], V.shape[1])), 0.0
     for r in range(rows.shape[0]):
         part = slice(rows.indptr[r], rows.indptr[r + 1])
         v, D, b = V[rows.indices[part]], p["quadratic"][part], p["linear"][part]
@@ -43,8 +43,7 @@ def dense(rows, p):
         y = v.T @ b + tau * f
         out[r] = np.linalg.solve(A, y)
         value += out[r] @ A @ out[r] - 2 * out[r] @ y + tau * f @ f
-        share.append(1 - tau * np.trace(np.linalg.inv(A)) / V.shape[1])
-    return out, value, np.array(share)
+    return out, value
 
 
 def solve(rows, p, dtype=np.float32, **how):
@@ -73,17 +72,16 @@ SOLVERS = {
 )
 def test_matches_dense_float64(solver, seed, n, m, d, density):
     rows, p = problem(seed, n, m, d, density)
-    expected, value, share = dense(rows, p)
-    step = solve(rows, p, with_share=True, **SOLVERS[solver])
+    expected, value = dense(rows, p)
+    step = solve(rows, p, **SOLVERS[solver])
     assert step.factors.dtype == np.float32
     np.testing.assert_allclose(step.factors, expected, rtol=2e-3, atol=2e-4 * max(1, np.abs(expected).max()))
     assert step.value == pytest.approx(value, rel=1e-4, abs=1e-3)
-    np.testing.assert_allclose(step.behaviour_share, share, atol=1e-4)
 
 
 def test_float64_is_exact_to_many_digits():
     rows, p = problem(1)
-    expected, value, _ = dense(rows, p)
+    expected, value = dense(rows, p)
     step = solve(rows, p, np.float64, solver="exact")
     assert step.factors.dtype == np.float64
     np.testing.assert_allclose(step.factors, expected, rtol=1e-9, atol=1e-10)
@@ -95,7 +93,7 @@ def test_negative_quadratic_weights_are_solved_too():
     rows, p = problem(2)
     p["quadratic"] = np.full(rows.nnz, -0.1)
     p["unobserved_weight"], p["row_exposure"], p["fixed_exposure"] = 1.0, np.ones(17), np.ones(11)
-    expected, _, _ = dense(rows, p)
+    expected, _ = dense(rows, p)
     for how in SOLVERS.values():
         np.testing.assert_allclose(solve(rows, p, **how).factors, expected, rtol=1e-3, atol=1e-4)
 
@@ -115,9 +113,8 @@ def test_nothing_known_means_exactly_the_prior(solver):
     rows = sp.csr_array(rows.shape)
     p |= {"quadratic": np.zeros(0), "linear": np.zeros(0), "row_exposure": np.zeros(17), "regularization": np.zeros(17)}
     p["prior_precision"] = np.linspace(0.1, 3, 17)
-    step = solve(rows, p, with_share=True, **SOLVERS[solver])
+    step = solve(rows, p, **SOLVERS[solver])
     np.testing.assert_array_equal(step.factors, p["prior"].astype(np.float32))
-    np.testing.assert_allclose(step.behaviour_share, 0, atol=1e-5)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -137,7 +134,7 @@ def test_one_huge_row_among_short_ones():
         "unobserved_weight": 0.1, "fixed_exposure": np.ones(m), "row_exposure": np.ones(n),
         "regularization": np.full(n, 0.5), "prior": np.zeros((n, d)), "prior_precision": np.zeros(n),
     }  # fmt: skip
-    expected, _, _ = dense(matrix, p)
+    expected, _ = dense(matrix, p)
     step = solve(matrix, p, cg_steps=30, tolerance=1e-7)
     np.testing.assert_allclose(step.factors, expected, rtol=1e-3, atol=1e-4)
 

@@ -1,4 +1,4 @@
-"""The compiled reference: Cholesky of every row's own ``d x d`` matrix, and the trace of its inverse.
+"""The compiled reference: Cholesky of every row's own ``d x d`` matrix.
 
 Arguments as in `longtail.cf.solver.kernels`; works in float64 when given float64.
 """
@@ -101,44 +101,3 @@ def solve_rows_exactly(
                 s += np.float64(fixed[at + k]) * y[k]
             result += s * ((quadratic[j] - offset) * s - 2.0 * np.float64(linear[j]))
         value[r] = result
-
-
-@compiled
-def inverse_traces(
-    rows: Any, indptr: Any, indices: Any, quadratic: Any, offset: Any, fixed: Any, spectrum: Any, unobserved: Any,
-    ridge: Any,
-    trace: Any, d: Any,
-) -> None:  # fmt: skip
-    """Write the trace of the inverse of each row's matrix into ``trace`` (n,) float64; NaN where there is no inverse.
-
-    Rows without pairs have a diagonal matrix; rows with very many (over 64 d) get ``Σ 1 / diagonal``, from below: there
-    the trace is next to nothing, and exactness would cost n d².
-    """
-    width = len(spectrum)
-    dtype = spectrum.dtype
-    diagonal = np.empty(d, dtype)
-    column = np.empty(d, dtype)
-    matrix = np.empty((d, d), dtype)
-    for r in rows:
-        begin, end = indptr[r], indptr[r + 1]
-        for k in range(d):
-            diagonal[k] = unobserved[r] * spectrum[k] + ridge[r]
-        result = 0.0
-        if begin == end or end - begin > 64 * d:
-            for j in range(begin, end):
-                at = np.intp(indices[j]) * width
-                for k in range(d):
-                    diagonal[k] += (quadratic[j] - offset) * fixed[at + k] * fixed[at + k]
-            for k in range(d):
-                result += 1.0 / np.float64(diagonal[k])
-        elif _factorise(begin, end, indices, quadratic, offset, fixed, d, width, diagonal, matrix):
-            for c in range(d):  # columns of the inverse factor
-                for i in range(c, d):
-                    s = dtype.type(1 if i == c else 0)
-                    for k in range(c, i):
-                        s -= matrix[i, k] * column[k]
-                    column[i] = s / matrix[i, i]
-                    result += np.float64(column[i]) ** 2
-        else:
-            result = np.nan
-        trace[r] = result

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from longtail.cf.solver.blocks import available_threads, gram, one_blas_thread, padded, rotate, spread
 from longtail.cf.solver.checks import explain
-from longtail.cf.solver.exact import inverse_traces, solve_rows_exactly
+from longtail.cf.solver.exact import solve_rows_exactly
 from longtail.cf.solver.kernels import solve_rows
 from longtail.cf.solver.vector import LANES
 from longtail.core.arrays import Float32, Float64, Int32, Int64
@@ -31,12 +31,10 @@ class HalfStep:
     Attributes:
         factors: ``(n_rows, d)`` of the dtype of the fixed side.
         value: ``Σ_rows [x'Ax - 2x'y + τ|f|²]``; the constant ``Σ c`` and the other side's penalty make it the loss.
-        behaviour_share: ``(n_rows,) float32`` in [0, 1] where asked for: ``1 - τ trace(A^-1) / d``.
     """
 
     factors: Float32
     value: float
-    behaviour_share: Float32 | None = None
 
 
 def row_name(row: int) -> str:
@@ -64,7 +62,6 @@ def half_step(
     tolerance: float = 0.0,
     dual_below: int = DUAL_BELOW,
     threads: int | None = None,
-    with_share: bool = False,
     name_row: Callable[[int], str] = row_name,
     name_fixed: Callable[[int], str] = row_name,
 ) -> HalfStep:
@@ -93,7 +90,6 @@ def half_step(
         tolerance: fewer steps where the relative error falls below this.
         dual_below: what is a short row for "auto".
         threads: all available by default; the result does not depend on it.
-        with_share: also return the behaviour share (costs an exact factorisation a row).
         name_row: how rows are named in errors.
         name_fixed: how rows of the fixed side are named in errors.
 
@@ -125,7 +121,7 @@ def half_step(
         bare = (np.diff(indptr) == 0) & (solved.unobserved == 0) & (solved.precision > 0)
         share = solved.precision[bare] / solved.ridge[bare]
         x[bare] = np.asarray(prior)[bare] * share[:, None]
-    return HalfStep(x, solved.value, solved.behaviour_share() if with_share else None)
+    return HalfStep(x, solved.value)
 
 
 def width_for(d: int) -> int:
@@ -209,21 +205,6 @@ class RotatedStep:
             explain(*problem, value)
         if prior is not None:
             self.value += float(self.precision @ np.einsum("ij,ij->i", prior, prior, dtype=np.float64))
-
-    def behaviour_share(self) -> Float32:
-        """``1 - τ trace(A^-1) / d`` of every row, ``(n,) float32``: 0 is pure prior, towards 1 pure behaviour."""
-        trace = np.zeros(len(self.ridge))
-        pinned = np.flatnonzero(self.precision > 0)
-
-        def work(rows: Int64) -> None:
-            inverse_traces(
-                rows, self.indptr, self.indices, self.quadratic, self.offset, self.fixed.reshape(-1), self.spectrum,
-                self.unobserved, self.ridge, trace, self.d,
-            )  # fmt: skip
-
-        spread(work, np.array_split(pinned, max(1, len(pinned) // 64)), self.threads)
-        share = 1 - self.precision * trace / max(self.d, 1)
-        return np.clip(share, 0, 1).astype(np.float32)
 
 
 def portions(indptr: Int64 | Int32, d: int) -> list[Int64]:
