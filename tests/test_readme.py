@@ -52,7 +52,10 @@ def test_python_examples_run(number, here, capsys):
     (here / "shop.bundle").symlink_to((here / "events.csv").resolve().parent / "shop.bundle")
     code = small(blocks("python")[number]).replace('save("shop.bundle")', 'save("saved.bundle")')
     events = pandas.read_csv(here / "events.csv", dtype=str)
-    exec(compile(code, f"README block {number}", "exec"), {"events": events})
+    names = {"events": events}
+    exec(compile(code, f"README block {number}", "exec"), names)
+    assert len(names["shop"].bundle.items if "shop" in names else names["items"]) >= 10
+    assert ("item_id" in capsys.readouterr().out) == ("to_arrow" in code)
 
 
 def test_commands_run(here, run):

@@ -180,6 +180,6 @@ def alternate(
             )
             items = posterior.vectors
             users = solve_users(matrix, items, als, exposure=exposure, start=users).factors
-            task.say(f"R² {score['r2']:.3f}")
+            task.say(f"round {number}: {score['kept']}")
             task.advance()
             yield Alternation(fitted, raw, users, items, posterior.behaviour_share, length, score)
