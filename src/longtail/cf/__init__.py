@@ -1,1 +1,1 @@
-"""."""
+"""Collaborative filtering: the ALS solver and estimator, and the baselines beside it."""

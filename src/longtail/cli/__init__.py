@@ -1,1 +1,1 @@
-"""."""
+"""The command line: one file a command that parses, calls and prints."""

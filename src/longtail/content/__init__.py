@@ -1,1 +1,1 @@
-"""."""
+"""Content: encoders from catalog rows to features, their preparation and their cache."""
