@@ -13,7 +13,7 @@ from longtail.core.vocabulary import Vocabulary
 from longtail.data.events import Events, read_events
 from longtail.data.interactions import Interactions, csr
 from longtail.data.schema import EventsSchema, WeightSettings
-from longtail.data.split import by_time, cold_items, cold_split, holdout, warm_pairs
+from longtail.data.split import by_time, cold_items, cold_split, warm_pairs
 
 START = datetime(2024, 1, 1)
 
@@ -139,22 +139,3 @@ def test_the_parts_of_the_cold_split_are_disjoint_and_complete() -> None:
     thinned = (split.mixed_test & split.cold_test).sum() / split.cold_test.sum()
     held_out = split.pairs.test.sum() / split.items.warm[columns].sum()
     assert 0 < thinned < 3 * held_out
-
-
-def test_holdout_hides_a_share_and_loses_nothing() -> None:
-    whole = interactions()
-    left, hidden = holdout(whole, 0.3, seed=1)
-    np.testing.assert_array_equal(left.matrix.toarray() + hidden.matrix.toarray(), whole.matrix.toarray())
-    assert not left.matrix.multiply(hidden.matrix).nnz
-    few = whole.user_interactions < 3
-    assert hidden.user_interactions[few].sum() == 0
-    share = hidden.matrix.nnz / whole.user_interactions[~few].sum()
-    assert share == pytest.approx(0.3, abs=0.04)
-    again = holdout(whole, 0.3, seed=1)[1]
-    np.testing.assert_array_equal(again.matrix.indices, hidden.matrix.indices)
-
-
-def test_holdout_leaves_every_user_something() -> None:
-    whole = interactions(density=0.05)
-    left, _ = holdout(whole, 0.9, seed=0, at_least=1)
-    assert (left.user_interactions[whole.user_interactions > 0] > 0).all()

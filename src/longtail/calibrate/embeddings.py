@@ -108,6 +108,7 @@ def fit(
     settings: CalibrationSettings,
     *,
     exposure: Float32 | None = None,
+    alone: AlsFit | None = None,
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> ItemModel:
@@ -118,6 +119,7 @@ def fit(
         features: of the same items in the same order, see :func:`align`.
         choices: from :func:`longtail.calibrate.choices.choose`.
         settings, exposure, seed, progress: see :func:`fit_embeddings`.
+        alone: ALS alone on the same matrix with the same choices and seed, where another method has fitted it already.
 
     Raises:
         DataError: there are no interactions, or features of other items.
@@ -126,7 +128,8 @@ def fit(
         raise DataError("There are no interactions to learn from. Check the events with `longtail check`.")
     if len(features.items) != matrix.shape[1]:
         raise DataError(f"There are features of {len(features.items):,} items and {matrix.shape[1]:,} in the matrix.")
-    alone = fit_als(matrix, choices.als, item_exposure=None, seed=seed, progress=progress)
+    if alone is None:
+        alone = fit_als(matrix, choices.als, item_exposure=None, seed=seed, progress=progress)
     if settings.method == "article":
         return _article(matrix, features, alone, choices, settings, seed)
     model = _behaviour_only(alone, matrix, choices)

@@ -161,30 +161,6 @@ def warm_pairs(
     return PairSplit(is_warm & ~in_validation & ~in_test, in_validation, in_test)
 
 
-def holdout(
-    interactions: Interactions, share: float, seed: int, *, at_least: int = 3
-) -> tuple[Interactions, Interactions]:
-    """Hide a share of the pairs of users with at least ``at_least`` items: what is left, and what was hidden.
-
-    Both have the users and items of the whole. A user never loses every item.
-
-    Raises:
-        ValueError: the share is not in [0, 1).
-    """
-    rows, columns = interactions.pairs()
-    warm = np.ones(len(interactions.items), dtype=np.bool_)
-    generator = np.random.default_rng(seed)
-    parts = warm_pairs(
-        rows, columns, len(interactions.users), warm, generator, validation=0.0, test=share, at_least=at_least
-    )
-    hidden = parts.test.copy()
-    left = np.bincount(rows[~hidden], minlength=len(interactions.users))
-    # Where chance took everything, the user's first pair stays.
-    first = np.concatenate([[True], rows[1:] != rows[:-1]]) if len(rows) else np.zeros(0, dtype=np.bool_)
-    hidden[first & (left[rows] == 0)] = False
-    return interactions.keep(~hidden), interactions.keep(hidden)
-
-
 @dataclass(frozen=True)
 class ColdSplit:
     """The cold-item split of a whole period, as selections over one `Interactions`.

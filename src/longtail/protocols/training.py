@@ -8,6 +8,7 @@ import numpy as np
 
 from longtail.calibrate.choices import Choices
 from longtail.calibrate.embeddings import fit
+from longtail.cf.als import AlsFit
 from longtail.content.cache import EncodingCache
 from longtail.content.combine import combine
 from longtail.core.arrays import Int64
@@ -86,6 +87,7 @@ def parts_of(recipe: Recipe, learned: Learned, *, article: bool = True, progress
             learned.choices,
             recipe.model.model_copy(update={"method": "article"}),
             exposure=learned.exposure,
+            alone=AlsFit(learned.model.als_user_factors, learned.model.als_item_factors, ()),
             seed=recipe.seed,
             progress=progress,
         )
