@@ -116,7 +116,7 @@ def fit_als(
     last: Float32 | None = None  # the items of the last accepted sweep
     streak = 0
     steps, tolerance = settings.cg_steps, 0.0
-    with progress.task("ALS", settings.iterations) as task:
+    with one_blas_thread(), progress.task("ALS", settings.iterations) as task:
         while len(losses) < settings.iterations:
             streak += 1
             here = V
@@ -146,8 +146,7 @@ def fit_als(
             )  # fmt: skip
             basis = basis @ step.basis
             if settings.momentum:
-                with one_blas_thread():
-                    rotate(here, turn @ step.basis, threads)
+                rotate(here, turn @ step.basis, threads)
             size = np.einsum("ij,ij->i", U, U)
             loss = weight + scale * step.value + float(user_penalty.astype(np.float64) @ size)
             if losses and loss > losses[-1] and streak > 1:
