@@ -164,6 +164,7 @@ def _about(files: dict[str, Any]) -> list[str]:
 
 def _notes(content: dict[str, Any], target: float | None) -> list[str]:
     notes = [f"{key.split()[0]} ({key.split()[-1]} threads) failed: {why}" for key, why in content["failed"].items()]
+    notes += _memory(content)
     checks = [run for run in content["runs"] if run["library"] == "longtail-until"]
     if checks and target:
         run = checks[0]
@@ -175,6 +176,17 @@ def _notes(content: dict[str, Any], target: float | None) -> list[str]:
         ratios = [a / b for a, b in zip(ours["losses"], trace["losses"], strict=False)]
         notes.append("Loss against `implicit`'s after each iteration: " + ", ".join(f"{r:.3f}" for r in ratios) + ".")
     return notes
+
+
+def _memory(content: dict[str, Any]) -> list[str]:
+    """What longtail took beyond the process it began in, beside the formula of docs/als.md."""
+    run = next((run for run in content["runs"] if run["library"] == "longtail" and "ready_mib" in run), None)
+    if run is None:
+        return []
+    (n, m), d = run["shape"], -(-content["factors"] // 16) * 16
+    formula = 8 * run["pairs"] + 4 * d * (n + 2 * m) + 12 * (n + m) + 2**14 * run["threads"]
+    grown = run["peak_mib"] - run["ready_mib"]
+    return [f"Memory beyond the process with the matrix: {grown:.0f} MiB; the formula: {formula / 2**20:.0f} MiB."]
 
 
 def _linear(runs: list[Run]) -> str:

@@ -28,31 +28,12 @@ import scipy.sparse as sp
 from datasets import GROWING, growing, matrices
 from environments import PACKAGES, commit, environment, machine, version
 from measure import hu_loss, recall_at
+from results import Results
 
 HERE = Path(__file__).parent
 ALPHA, REGULARIZATION, ITERATIONS = 10.0, 1.0, 15
 #: A run that takes longer than this is given up and reported.
 PATIENCE = 1500
-
-
-class Results:
-    """One JSON file, rewritten after every measurement."""
-
-    def __init__(self, path: Path, about: dict[str, Any]) -> None:
-        self.path = path
-        self.content: dict[str, Any] = {"runs": [], "evaluated": {}, "versions": {}, "failed": {}}
-        if path.exists():
-            self.content |= json.loads(path.read_text(encoding="utf-8"))
-        self.content |= about
-
-    def has(self, **key: Any) -> bool:
-        return any(all(run.get(k) == v for k, v in key.items()) for run in self.content["runs"])
-
-    def save(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(".part")
-        part.write_text(json.dumps(self.content, indent=1) + "\n", encoding="utf-8")
-        part.rename(self.path)
 
 
 def run_once(library: str, python: Path, out: Path, cache: str = "", **job: Any) -> dict[str, Any]:

@@ -58,16 +58,17 @@ class Clock:
 
 
 def fit_longtail(matrix, job):
-    import numba
+    from numba.core.registry import cpu_target
 
     from longtail.cf.als import AlsSettings, fit_als
     from longtail.cf.solver import warm_up
 
-    numba.njit(lambda x: x)(1)  # numba imports most of itself, and scipy.linalg, the first time it is used
+    cpu_target.target_context.refresh()  # numba imports most of itself, and scipy.linalg, the first time it is used
     start = time.perf_counter(), time.process_time()
     warm_up(background=False)
     compiled = time.perf_counter() - start[0]
     compiled_busy = time.process_time() - start[1]
+    ready = peak_mib()
     s = AlsSettings(
         factors=job["factors"], regularization=job["regularization"], frequency_scaling=0.0, alpha=job["alpha"],
         objective="hu", iterations=job["iterations"],
@@ -88,7 +89,7 @@ def fit_longtail(matrix, job):
 
     fit = fit_als(matrix, s, threads=job["threads"], progress=Marks())
     return fit.user_factors, fit.item_factors, clock.found() | {
-        "compile": compiled, "compile_busy": compiled_busy, "losses": list(fit.losses)
+        "compile": compiled, "compile_busy": compiled_busy, "losses": list(fit.losses), "ready_mib": ready
     }  # fmt: skip
 
 
@@ -228,7 +229,7 @@ def main() -> None:
     peak = peak_mib() + found.pop("java", 0.0)
     np.save(job["out"] + "-users.npy", np.asarray(U, np.float32))
     np.save(job["out"] + "-items.npy", np.asarray(V, np.float32))
-    print(json.dumps(found | {"peak_mib": peak, "before_mib": before}))
+    print(json.dumps(found | {"peak_mib": peak, "before_mib": before, "pairs": matrix.nnz, "shape": matrix.shape}))
 
 
 if __name__ == "__main__":

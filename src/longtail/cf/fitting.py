@@ -10,7 +10,7 @@ import numpy as np
 
 from longtail.cf.objective import AlsSettings, Pairs, as_rows, penalties
 from longtail.cf.solver import HalfStep, RotatedStep, half_step
-from longtail.cf.solver.blocks import available_threads, one_blas_thread, padded, rotate, slices
+from longtail.cf.solver.blocks import available_threads, one_blas_thread, padded, rotate, slices, spread
 from longtail.cf.solver.step import DUAL_BELOW, width_for
 from longtail.cf.torch_solver import find_device, steps_on
 from longtail.core.arrays import Float32
@@ -104,8 +104,8 @@ def fit_als(
     item_penalty = penalties(by_item.lengths, n_users, settings, precision=precision)
     seed = settings.seed if seed is None else seed
     width = width_for(d)
-    U = _begin(user_start, (n_users, d), width, seed, 0, name(users, "user"))
-    V = _begin(item_start, (n_items, d), width, seed, 1, name(items, "item"))
+    U = _begin(user_start, (n_users, d), width, (seed, 0), threads, name(users, "user"))
+    V = _begin(item_start, (n_items, d), width, (seed, 1), threads, name(items, "item"))
     basis = np.eye(width)
     weight = by_user.weight
     losses: list[float] = []
@@ -244,16 +244,23 @@ def _precision(settings: AlsSettings, start: Float32 | None) -> dict[str, Any]:
 
 
 def _begin(
-    start: Float32 | None, shape: tuple[int, int], width: int, seed: int, side: int, called: Callable[[int], str]
+    start: Float32 | None,
+    shape: tuple[int, int],
+    width: int,
+    seed: tuple[int, int],
+    threads: int,
+    called: Callable[[int], str],
 ) -> Float32:
-    """Where a side begins, padded; drawn block by block, so that nothing of its size is held twice."""
+    """Where a side begins, padded; every block is drawn from a generator of its own, whatever the threads."""
     n, d = shape
     if start is None:
-        generator = np.random.default_rng([seed, side])
         factors: Float32 = padded(np.zeros((n, 0)), width, np.float32)
-        for block in slices(n):
-            drawn = generator.standard_normal((min(block.stop, n) - block.start, d), np.float32)
-            factors[block, :d] = drawn * np.float32(0.1 / np.sqrt(d))
+
+        def draw(block: slice) -> None:
+            drawn = np.random.default_rng([*seed, block.start]).standard_normal((len(factors[block]), d), np.float32)
+            np.multiply(drawn, np.float32(0.1 / np.sqrt(d)), out=factors[block, :d])
+
+        spread(draw, slices(n), threads)
         return factors
     if start.shape != shape:
         raise DataError(f"A start needs the shape {shape}; found {start.shape}.")
