@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from longtail.cf.objective import AlsSettings, Pairs, as_rows, penalties
-from longtail.cf.solver import HalfStep, RotatedStep, half_step
+from longtail.cf.solver import HalfStep, half_step, repeated_steps
 from longtail.cf.solver.blocks import available_threads, one_blas_thread, padded, rotate, slices, spread
 from longtail.cf.solver.step import DUAL_BELOW, width_for
 from longtail.cf.torch_solver import find_device, steps_on
@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # at run time it would bring pyarrow, which training does not
 #: One-sided solves are not repeated, so their conjugate gradients run on until this relative error, at most so long.
 CONVERGED = 1e-6
 CONVERGED_STEPS = 256
+#: What all vectors have in common at the start.
+ALIKE = np.float32(0.1)
 #: A sweep after one that was thrown away, which must not end above it.
 RECOVERED = 1e-4
 RECOVERY_STEPS = 16
@@ -65,7 +67,7 @@ def fit_als(
         item_exposure: ``(n_items,)`` e in [0, 1].
         item_prior: ``(n_items, d)`` f.
         item_prior_precision: ``(n_items,)`` or one τ; τ = 0: no prior.
-        user_start: ``(n_users, d)`` where to begin instead of N(0, 0.1/√d).
+        user_start: ``(n_users, d)`` where to begin instead of N(0, 0.1/√d), 0.1 added in one direction.
         item_start: ``(n_items, d)``, likewise.
         seed: instead of the one in the settings.
         progress: gets a task with one step an iteration and the loss beside it.
@@ -88,9 +90,8 @@ def fit_als(
     rows = as_rows(matrix)
     n_users, n_items = rows.shape
     d = settings.factors
-    rotated_step: Callable[..., Any] = RotatedStep
-    if (torch_device := find_device(settings.device)) is not None:
-        rotated_step = steps_on(torch_device)
+    device = find_device(settings.device)
+    rotated_step: Callable[..., Any] = repeated_steps() if device is None else steps_on(device)
     threads = threads or available_threads()
     by_user = Pairs(rows, settings, column_exposure=item_exposure)
     by_item = Pairs(rows.T.tocsr(), settings, row_exposure=item_exposure)
@@ -251,7 +252,10 @@ def _begin(
     threads: int,
     called: Callable[[int], str],
 ) -> Float32:
-    """Where a side begins, padded; every block is drawn from a generator of its own, whatever the threads."""
+    """Where a side begins, padded; every block is drawn from a generator of its own, whatever the threads.
+
+    All rows have something in common, `ALIKE` in one direction: popularity, which then need not be found first.
+    """
     n, d = shape
     if start is None:
         factors: Float32 = padded(np.zeros((n, 0)), width, np.float32)
@@ -259,6 +263,7 @@ def _begin(
         def draw(block: slice) -> None:
             drawn = np.random.default_rng([*seed, block.start]).standard_normal((len(factors[block]), d), np.float32)
             np.multiply(drawn, np.float32(0.1 / np.sqrt(d)), out=factors[block, :d])
+            factors[block, 0] += ALIKE
 
         spread(draw, slices(n), threads)
         return factors

@@ -6,7 +6,7 @@ blending are all this one function. `warm_up` compiles or loads the compiled cod
 
 from __future__ import annotations
 
-from longtail.cf.solver.step import HalfStep, RotatedStep, half_step
+from longtail.cf.solver.step import HalfStep, RotatedStep, half_step, repeated_steps
 from longtail.cf.solver.warm import warm_up
 
-__all__ = ["HalfStep", "RotatedStep", "half_step", "warm_up"]
+__all__ = ["HalfStep", "RotatedStep", "half_step", "repeated_steps", "warm_up"]

@@ -17,6 +17,8 @@ Result = TypeVar("Result")
 
 #: Rows a block; part of the result's last digits, so do not make it depend on the machine.
 BLOCK = 1024
+#: Rows a task: handing work to a thread takes as long as a small block.
+TASK = 8 * BLOCK
 
 
 def available_threads() -> int:
@@ -56,32 +58,38 @@ def gram(matrix: np.ndarray[Any, Any], weights: np.ndarray[Any, Any] | None, thr
     """``matrix' diag(weights) matrix``, ``(d, d) float64``: blocks summed in their order. Weights are not negative."""
     roots = None if weights is None else np.sqrt(weights).astype(matrix.dtype)
 
-    def of_block(block: slice) -> Any:
-        rows = matrix[block] if roots is None else matrix[block] * roots[block, None]
-        with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for what is not finite, and names it
-            return rows.T @ rows  # numpy calls syrk for this
+    def of_task(task: slice) -> Any:
+        total = np.zeros((matrix.shape[1], matrix.shape[1]))
+        for block in _blocks(task):
+            rows = matrix[block] if roots is None else matrix[block] * roots[block, None]
+            with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for what is not finite, and names it
+                total += rows.T @ rows  # numpy calls syrk for this
+        return total
 
     total = np.zeros((matrix.shape[1], matrix.shape[1]))
-    for part in _ordered(of_block, slices(len(matrix)), threads):
-        total += part
+    tasks = slices(len(matrix), TASK)
+    group = 8 * max(threads, 1)  # only so many sums are held at once
+    for start in range(0, len(tasks), group):
+        for part in spread(of_task, tasks[start : start + group], threads):
+            total += part
     return total
-
-
-def _ordered(work: Callable[[slice], Any], blocks: list[slice], threads: int) -> Iterator[Any]:
-    """Results in order, holding only a few at a time."""
-    group = 8 * max(threads, 1)
-    for start in range(0, len(blocks), group):
-        yield from spread(work, blocks[start : start + group], threads)
 
 
 def rotate(matrix: np.ndarray[Any, Any], basis: np.ndarray[Any, Any], threads: int) -> None:
     """``matrix[:] = matrix @ basis`` in place, block by block."""
 
-    def of_block(block: slice) -> None:
-        with np.errstate(invalid="ignore", over="ignore"):
-            matrix[block] = matrix[block] @ basis
+    def of_task(task: slice) -> None:
+        turned = np.empty((min(BLOCK, len(matrix)), basis.shape[1]), np.result_type(matrix, basis))
+        for block in _blocks(task):
+            rows = matrix[block]
+            with np.errstate(invalid="ignore", over="ignore"):
+                rows[:] = np.matmul(rows, basis, out=turned[: len(rows)])
 
-    spread(of_block, slices(len(matrix)), threads)
+    spread(of_task, slices(len(matrix), TASK), threads)
+
+
+def _blocks(task: slice) -> list[slice]:
+    return [slice(start, min(start + BLOCK, task.stop)) for start in range(task.start, task.stop, BLOCK)]
 
 
 def padded(matrix: Any, width: int, dtype: Any) -> Any:

@@ -39,6 +39,11 @@ def compiled(function: Function) -> Function:
             numba.config.CACHE_DIR = before
 
 
+def inlined(function: Function) -> Function:
+    """Compile into the callers, so that a constant argument is one there; only for callers in the same file."""
+    return numba.njit(function, nogil=True, fastmath=FAST, error_model="numpy", forceinline=True)
+
+
 def _temporary_cache() -> Path:
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
     return Path(tempfile.gettempdir()) / f"longtail-compiled-{user}"

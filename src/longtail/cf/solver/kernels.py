@@ -16,31 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from longtail.cf.solver.compile import compiled
+from longtail.cf.solver.compile import compiled, inlined
 from longtail.cf.solver.vector import LANES, load, multiply_add, prefetch, spread, store, sums, total, zeros
 
 #: The most that one pair may outweigh the penalty, ``D v'diag(a)^-1 v``, for the dual to be accurate in float32.
 LEVERAGE = 1000.0
 
 
-@compiled
-def _stream(
-    begin: Any,
-    end: Any,
-    indices: Any,
-    quadratic: Any,
-    offset: Any,
-    linear: Any,
-    fixed: Any,
-    d: Any,
-    x: Any,
-    out: Any,
+@inlined
+def _stream_eight(
+    begin: Any, end: Any, indices: Any, quadratic: Any, offset: Any, linear: Any, fixed: Any, d: Any, x: Any, out: Any,
     first: Any,
-) -> Any:
-    """``out += Σ (first b_j - D_j v_j·x) v_j`` over the pairs of one row; returns ``Σ b_j v_j·x``.
-
-    Eight pairs at a time. The first look at a row's vectors waits for memory, so vectors further on are asked for.
-    """
+) -> Any:  # fmt: skip
+    """See `_stream`: eight pairs at a time, read again for the sum."""
     inner = 0.0
     last = len(indices) - 1
     ahead = max(8, 1024 // d)
@@ -132,6 +120,100 @@ def _stream(
             store(out, k, multiply_add(load(fixed, at + k), p, load(out, k)))
         j += 1
     return inner
+
+
+@inlined
+def _four(array: Any, at: Any) -> Any:
+    """4 LANES numbers."""
+    return load(array, at), load(array, at + 16), load(array, at + 32), load(array, at + 48)
+
+
+@inlined
+def _times(v: Any, x: Any, zero: Any) -> Any:
+    """Their products with others, added up to one vector."""
+    return multiply_add(v[3], x[3], multiply_add(v[2], x[2], multiply_add(v[1], x[1], multiply_add(v[0], x[0], zero))))
+
+
+@inlined
+def _plus(out: Any, v: Any, p: Any) -> Any:
+    """``out + p v``."""
+    return (
+        multiply_add(v[0], p, out[0]), multiply_add(v[1], p, out[1]), multiply_add(v[2], p, out[2]),
+        multiply_add(v[3], p, out[3]),
+    )  # fmt: skip
+
+
+@inlined
+def _stream_four(
+    begin: Any, end: Any, indices: Any, quadratic: Any, offset: Any, linear: Any, fixed: Any, x: Any, out: Any,
+    first: Any,
+) -> Any:  # fmt: skip
+    """See `_stream`: vectors of 64 numbers, four at a time, which then stay in the registers of AVX-512."""
+    inner = 0.0
+    last = len(indices) - 1
+    zero = zeros(fixed)
+    factors, total_out = _four(x, 0), _four(out, 0)
+    j = begin
+    while j + 4 <= end:
+        if first:
+            for a in range(j + 16, j + 20):
+                at = np.intp(indices[min(a, last)]) * 64
+                prefetch(fixed, at)
+                prefetch(fixed, at + 16)
+                prefetch(fixed, at + 32)
+                prefetch(fixed, at + 48)
+        v0 = _four(fixed, np.intp(indices[j]) * 64)
+        v1 = _four(fixed, np.intp(indices[j + 1]) * 64)
+        v2 = _four(fixed, np.intp(indices[j + 2]) * 64)
+        v3 = _four(fixed, np.intp(indices[j + 3]) * 64)
+        t0, t1, t2, t3 = sums(
+            _times(v0, factors, zero), _times(v1, factors, zero), _times(v2, factors, zero), _times(v3, factors, zero)
+        )
+        w0 = (offset - quadratic[j]) * t0
+        w1 = (offset - quadratic[j + 1]) * t1
+        w2 = (offset - quadratic[j + 2]) * t2
+        w3 = (offset - quadratic[j + 3]) * t3
+        if first:
+            b0, b1, b2, b3 = linear[j], linear[j + 1], linear[j + 2], linear[j + 3]
+            inner += np.float64(b0 * t0 + b1 * t1 + b2 * t2 + b3 * t3)
+            w0 += b0
+            w1 += b1
+            w2 += b2
+            w3 += b3
+        total_out = _plus(_plus(total_out, v0, spread(w0)), v1, spread(w1))
+        total_out = _plus(_plus(total_out, v2, spread(w2)), v3, spread(w3))
+        j += 4
+    while j < end:
+        v0 = _four(fixed, np.intp(indices[j]) * 64)
+        t = total(_times(v0, factors, zero))
+        w = (offset - quadratic[j]) * t
+        if first:
+            inner += np.float64(linear[j] * t)
+            w += linear[j]
+        total_out = _plus(total_out, v0, spread(w))
+        j += 1
+    store(out, 0, total_out[0])
+    store(out, 16, total_out[1])
+    store(out, 32, total_out[2])
+    store(out, 48, total_out[3])
+    return inner
+
+
+@compiled
+def _stream(
+    begin: Any, end: Any, indices: Any, quadratic: Any, offset: Any, linear: Any, fixed: Any, d: Any, x: Any, out: Any,
+    first: Any,
+) -> Any:  # fmt: skip
+    """``out += Σ (first b_j - D_j v_j·x) v_j`` over the pairs of one row; returns ``Σ b_j v_j·x``.
+
+    The first look at a row's vectors waits for memory, so vectors further on are asked for. The usual lengths are
+    constants to the compiler, which is worth a sixth of the time.
+    """
+    if d == 64:
+        return _stream_four(begin, end, indices, quadratic, offset, linear, fixed, x, out, first)
+    if d == 128:
+        return _stream_eight(begin, end, indices, quadratic, offset, linear, fixed, 128, x, out, first)
+    return _stream_eight(begin, end, indices, quadratic, offset, linear, fixed, d, x, out, first)
 
 
 @compiled

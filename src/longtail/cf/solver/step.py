@@ -139,6 +139,8 @@ class RotatedStep:
         basis: ``(width, width)`` the rotation, of the dtype of ``fixed``; the padding stays in its place.
         value: see HalfStep.
         unobserved, ridge, precision: ``(n,)`` α₀ e, λ + τ and τ of every row.
+        parts: the rows as they are handed to threads; passed to a later step on the same pairs, which then trusts that
+            everything fits together as it did.
     """
 
     def __init__(
@@ -147,12 +149,15 @@ class RotatedStep:
         fixed_exposure: Floats | None,
         row_exposure: Floats | None, prior: Floats | None, prior_precision: Floats | float | None, solver: Solver,
         cg_steps: int, tolerance: float, dual_below: int, threads: int | None, name_row: Callable[[int], str],
-        name_fixed: Callable[[int], str],
+        name_fixed: Callable[[int], str], parts: list[Int64] | None = None,
     ) -> None:  # fmt: skip
         dtype = fixed.dtype
         n, width = x.shape
         self.d = d
-        check_shapes(indptr, indices, quadratic, linear, fixed, x, prior, prior_precision)
+        if parts is None:
+            check_shapes(indptr, indices, quadratic, linear, fixed, x, prior, prior_precision)
+            parts = portions(indptr, d)
+        self.parts = parts
         self.threads = threads or available_threads()
         indptr, indices = np.ascontiguousarray(indptr, np.int64), np.ascontiguousarray(indices, np.int32)
         self.indptr, self.indices = indptr, indices
@@ -199,12 +204,25 @@ class RotatedStep:
                     float(tolerance),
                 )  # fmt: skip
 
-        spread(work, portions(indptr, d), self.threads)
+        spread(work, parts, self.threads)
         self.value = float(value.sum())
         if not np.isfinite(self.value):
             explain(*problem, value)
         if prior is not None:
             self.value += float(self.precision @ np.einsum("ij,ij->i", prior, prior, dtype=np.float64))
+
+
+def repeated_steps() -> Callable[..., RotatedStep]:
+    """A `RotatedStep` for every call, what depends on the pairs alone done once; for the half-steps of one fit."""
+    there: dict[int, tuple[Any, list[Int64]]] = {}
+
+    def step(indptr: Any, indices: Any, *more: Any, **how: Any) -> RotatedStep:
+        parts = there[id(indices)][1] if id(indices) in there else None
+        solved = RotatedStep(indptr, indices, *more, parts=parts, **how)
+        there[id(indices)] = (indices, solved.parts)  # kept beside its pairs, so that the number stays its own
+        return solved
+
+    return step
 
 
 def portions(indptr: Int64 | Int32, d: int) -> list[Int64]:
@@ -253,4 +271,4 @@ def check_shapes(
         raise DataError("A prior needs its precision: pass prior_precision too.")
 
 
-__all__ = ["DUAL_BELOW", "Float64", "HalfStep", "RotatedStep", "half_step"]
+__all__ = ["DUAL_BELOW", "Float64", "HalfStep", "RotatedStep", "half_step", "repeated_steps"]
