@@ -134,6 +134,10 @@ def write(results: Path) -> None:
         text += ["## From 1 to 100 million pairs", _linear(files["linear-64"]["runs"])]
     if "start" in files:
         text += ["## Start", _start(files["start"]["runs"])]
+    if "dual" in files:
+        text += ["## Dual or conjugate gradients", _dual(files["dual"])]
+    if "tuned" in files:
+        text += ["## Tuned against the defaults", *_tuned(files["tuned"])]
     (results / "README.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
 
 
@@ -208,6 +212,54 @@ def _start(runs: list[Run]) -> str:
             wall, busy = (statistics.median(run[key] for run in found) for key in ("compile", "compile_busy"))
             lines.append(f"| {name} | {len(found)} | {wall:.2f} | {busy:.2f} |")
     return "\n".join(lines)
+
+
+def _dual(content: dict[str, Any]) -> str:
+    sizes = sorted({one["factors"] for one in content["lengths"]})
+    times = {(one["factors"], one["length"]): one for one in content["lengths"]}
+    lines = ["| pairs a row | " + " | ".join(f"{d} factors" for d in sizes) + " |", "|" + " --- |" * (len(sizes) + 1)]
+    for length in sorted({one["length"] for one in content["lengths"]}):
+        cells = [f"{times[d, length]['dual']:.2f} / {times[d, length]['gradients']:.2f}" for d in sizes]
+        lines.append(f"| {length} | " + " | ".join(cells) + " |")
+    about = (
+        f"Microseconds a row, exact dual / two steps of gradients; up to {content['dual_below']} pairs take the dual."
+    )
+    return about + "\n\n" + "\n".join(lines)
+
+
+def _tuned(content: dict[str, Any]) -> list[str]:
+    """What tuning brings on test, the values it chose, and how much each of them matters on validation."""
+    text = []
+    for data, found in content.items():
+        if not isinstance(found, dict) or "test" not in found:
+            continue
+        test, against = found["test"], "defaults"
+        text.append(f"### {data}")
+        lines = ["| settings | factors | unobserved_weight | regularization | NDCG@10 | difference to the defaults |"]
+        lines.append("|" + " --- |" * 6)
+        differences = {one["method"]: one for one in test["differences"] if one["against"] == against}
+        for method, chosen in found["settings"].items():
+            mean, change = test["estimates"][method], differences.get(method)
+            interval = f"{change['mean']:+.4f} [{change['low']:+.4f}, {change['high']:+.4f}]" if change else ""
+            lines.append(
+                f"| {method} | {chosen['factors']} | {chosen['unobserved_weight']:.3g} | "
+                f"{chosen['regularization']:.2g} | {mean['mean']:.4f} [{mean['low']:.4f}, {mean['high']:.4f}] | "
+                f"{interval} |"
+            )
+        text.append("\n".join(lines))
+        pairs = found["pairs"]
+        text.append(
+            f"{test['n_users']:,} users with test pairs; {pairs['train']:,} training, {pairs['validation']:,} "
+            f"validation and {pairs['test']:,} test pairs; {len(found['trials'])} trials on validation; fitted on "
+            "training and validation pairs; 95% paired bootstrap intervals over users. NDCG@10 on validation, one of the tuned "
+            "settings changed:"
+        )
+        for setting in dict.fromkeys(one["setting"] for one in found["sensitivity"]):
+            points = [one for one in found["sensitivity"] if one["setting"] == setting]
+            times = "" if setting in ("factors", "iterations") else "×"
+            values = ", ".join(f"{times}{one['value']:g}: {one['ndcg']:.4f}" for one in points)
+            text.append(f"- `{setting}`: {values}")
+    return text
 
 
 def _median(runs: list[Run], number: Any) -> float | None:
