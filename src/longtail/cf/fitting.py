@@ -23,8 +23,8 @@ if TYPE_CHECKING:  # at run time it would bring pyarrow, which training does not
 #: One-sided solves are not repeated, so their conjugate gradients run on until this relative error, at most so long.
 CONVERGED = 1e-6
 CONVERGED_STEPS = 256
-#: What all vectors have in common at the start.
-ALIKE = np.float32(0.1)
+#: The start: N(0, SPREAD/√d), and ALIKE in one direction, which all vectors have in common.
+SPREAD, ALIKE = 0.03, np.float32(0.1)
 #: A sweep after one that was thrown away, which must not end above it.
 RECOVERED = 1e-4
 RECOVERY_STEPS = 16
@@ -67,7 +67,7 @@ def fit_als(
         item_exposure: ``(n_items,)`` e in [0, 1].
         item_prior: ``(n_items, d)`` f.
         item_prior_precision: ``(n_items,)`` or one τ; τ = 0: no prior.
-        user_start: ``(n_users, d)`` where to begin instead of N(0, 0.1/√d), 0.1 added in one direction.
+        user_start: ``(n_users, d)`` where to begin instead of N(0, 0.03/√d), 0.1 added in one direction.
         item_start: ``(n_items, d)``, likewise.
         seed: instead of the one in the settings.
         progress: gets a task with one step an iteration and the loss beside it.
@@ -254,7 +254,7 @@ def _begin(
 ) -> Float32:
     """Where a side begins, padded; every block is drawn from a generator of its own, whatever the threads.
 
-    All rows have something in common, `ALIKE` in one direction: popularity, which then need not be found first.
+    All rows have `ALIKE` in one direction, popularity, which then need not be found first.
     """
     n, d = shape
     if start is None:
@@ -262,7 +262,7 @@ def _begin(
 
         def draw(block: slice) -> None:
             drawn = np.random.default_rng([*seed, block.start]).standard_normal((len(factors[block]), d), np.float32)
-            np.multiply(drawn, np.float32(0.1 / np.sqrt(d)), out=factors[block, :d])
+            np.multiply(drawn, np.float32(SPREAD / np.sqrt(d)), out=factors[block, :d])
             factors[block, 0] += ALIKE
 
         spread(draw, slices(n), threads)
