@@ -14,19 +14,22 @@ from longtail.protocols.few_shot import few_shot
 from longtail.protocols.methods import Fit
 from longtail.protocols.new_users import new_users
 from longtail.protocols.random_holdout import random_holdout
+from longtail.protocols.relevance import relevance
 from longtail.protocols.run import Options
 from longtail.protocols.similar import similar
 from longtail.protocols.tail import tail
 from longtail.protocols.truncated_heads import truncated_heads
 
-#: ``protocol(events, catalog, fit, *, options, progress) -> ProtocolResult``, in the order they are shown.
+#: ``protocol(events, catalog, fit, *, options, progress) -> ProtocolResult``, in the order they are run and shown:
+#: the first three share a training run.
 PROTOCOLS: dict[str, Callable[..., ProtocolResult]] = {
     "tail": tail,
+    "similar": similar,
+    "relevance": relevance,
     "cold": cold,
     "random": random_holdout,
     "new-users": new_users,
     "few-shot": few_shot,
-    "similar": similar,
     "truncated-heads": truncated_heads,
 }
 
@@ -46,10 +49,11 @@ def run_all(
     """Run several protocols; one that this shop's data does not allow is skipped and says why.
 
     Args:
-        names: keys of :data:`PROTOCOLS`.
+        names: keys of :data:`PROTOCOLS`; they are run in its order.
         events: all events.
         catalog: all items that may be ranked.
-        trainer: makes a fresh fit; its argument says whether choices are made once for several levels.
+        trainer: makes a fresh fit; its argument says whether choices are made once for several levels. Protocols that
+            train once share one fit, which may hand out a run that it was asked for before.
         options: of every protocol.
         progress: told of each stage.
 
@@ -60,9 +64,10 @@ def run_all(
         LeakError: training saw what is tested: that is never skipped.
     """
     results, skipped = [], {}
-    for name in names:
+    once = trainer(False)
+    for name in sorted(names, key=list(PROTOCOLS).index):
         try:
-            fit = trainer(name in SEVERAL_LEVELS)
+            fit = trainer(True) if name in SEVERAL_LEVELS else once
             results.append(PROTOCOLS[name](events, catalog, fit, options=options, progress=progress))
         except DataError as error:
             skipped[name] = str(error)

@@ -73,7 +73,7 @@ def similar(
     asking = draw_per_group(np.diff(together.indptr) > 0, bucket_of(counts), most, options.seed)
     if not asking.any():
         raise DataError(f"No two items were taken together by {at_least} users after {split.cut}. Move the cut back.")
-    methods = neighbour_methods(parts)
+    methods = neighbour_methods(parts, options.foreign)
     itself = sparse.csr_array(sparse.eye_array(len(counts), dtype=np.float32, format="csr"))
     sellable = np.arange(len(counts)) < n_catalog
     groups: dict[str, Bool] = {ALL: asking}
