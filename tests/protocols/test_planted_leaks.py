@@ -47,13 +47,16 @@ fusion_half_lives = [5.0]
 similar_gates = [0.4]
 field_weights = { attributes = 1.0 }
 """
-PRICED = """
+PRICED = '''
 [catalog.source]
 files = "items.parquet"
-query = "select source.*, sales.price from source left join (select item_id, {price} as price from 'events.parquet' group by 1) sales using (item_id)"
+query = """
+select source.*, sales.price
+from source left join (select item_id, {price} as price from 'events.parquet' group by 1) sales using (item_id)
+"""
 [catalog.fields.price]
 kind = "price"
-"""
+'''
 FAST = Options(resamples=50, tail_below=8)
 
 

@@ -52,16 +52,12 @@ def write_first_sales(schema: EventsSchema, base: Path, folder: Path) -> bool:
         )
         for file in files:
             rows = f"(SELECT *, {id} AS __id, {when} AS __when FROM ({query_of(database, [file])}))"
-            kept = (
-                f"__when = (SELECT first FROM firsts WHERE id = __id)"
-                if schema.timestamp is not None
-                else "row_number() OVER (PARTITION BY __id) = 1"
-            )
-            clause = "WHERE" if schema.timestamp is not None else "QUALIFY"
+            kept = "WHERE __when = (SELECT first FROM firsts WHERE id = __id)"
+            if schema.timestamp is None:
+                kept = "QUALIFY row_number() OVER (PARTITION BY __id) = 1"
             target = folder / file.path.resolve().relative_to(base)
             database.execute(
-                f"COPY (SELECT * EXCLUDE (__id, __when) FROM {rows} {clause} {kept}) "
-                f"TO {literal(str(target))} ({_how(file)})"
+                f"COPY (SELECT * EXCLUDE (__id, __when) FROM {rows} {kept}) TO {literal(str(target))} ({_how(file)})"
             )
     database.close()
     return True

@@ -45,9 +45,9 @@ class Judgements:
     def read(cls, paths: Path | Sequence[Path]) -> Judgements:
         """Read one or several files, Parquet or CSV by their ending.
 
-        Columns: ``item``, ``neighbour`` (or these with ``_id``), ``relevant`` (true and false, 1 and 0, yes and no) and,
-        where there were several, ``judge``; further columns are left alone. Without that column a file is one judge,
-        called after it. A judge who said something twice is taken at their last word.
+        Columns: ``item``, ``neighbour`` (or these with ``_id``), ``relevant`` (true and false, 1 and 0, yes and no)
+        and, where there were several, ``judge``; further columns are left alone. Without that column a file is one
+        judge, called after it. A judge who said something twice is taken at their last word.
 
         Raises:
             DataError: a file is not there or cannot be read, a column is missing, or a value is empty or no answer.
@@ -138,7 +138,7 @@ class Votes:
         return np.unique(self.keys % self.n_items)
 
     def of(self, items: Int64, neighbours: Int64) -> Float64:
-        """Shares of ``(n,)`` items' ``(n, k)`` neighbours, ``(n, k) float64``; NaN where nobody said anything, or -1."""
+        """Shares of ``(n,)`` items' ``(n, k)`` neighbours, ``(n, k) float64``; NaN where nobody said anything or at -1."""
         asked = items[:, None] * self.n_items + neighbours
         said = np.full(neighbours.shape, np.nan)
         if len(self.keys):

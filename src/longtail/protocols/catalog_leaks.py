@@ -30,9 +30,9 @@ def check_catalog(recipe: Recipe, catalog: Catalog, *, progress: Progress = SILE
         progress: told of the reading.
 
     Returns:
-        Whether it could be looked at: events and catalog are files below the recipe's data folder, and the catalog comes
-        out of a query or out of the events' own files. Where it does not, no sale can have got into it here; whether
-        one did before is for those to know who made it.
+        Whether it could be looked at: events and catalog are files below the recipe's data folder, and the catalog
+        comes out of a query or out of the events' own files. Where it does not, no sale can have got into it here;
+        whether one did before is for those to know who made it.
 
     Raises:
         LeakError: a field of an item changes; names both values.
