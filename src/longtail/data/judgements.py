@@ -88,7 +88,7 @@ class Judgements:
         """
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            if _format(path) == "parquet":
+            if format_of(path) == "parquet":
                 pq.write_table(self.table, beside)
             else:
                 csv.write_csv(self.table, beside)
@@ -138,7 +138,7 @@ class Votes:
         return np.unique(self.keys % self.n_items)
 
     def of(self, items: Int64, neighbours: Int64) -> Float64:
-        """Shares of ``(n,)`` items' ``(n, k)`` neighbours, ``(n, k) float64``; NaN where nobody said anything or at -1."""
+        """Shares of ``(n,)`` items' ``(n, k)`` neighbours, ``(n, k) float64``; NaN at -1 and where nobody judged."""
         asked = items[:, None] * self.n_items + neighbours
         said = np.full(neighbours.shape, np.nan)
         if len(self.keys):
@@ -148,7 +148,8 @@ class Votes:
         return said
 
 
-def _format(path: Path) -> str:
+def format_of(path: Path) -> str:
+    """``parquet`` or ``csv``. Raises DataError for any other ending."""
     ending = path.suffix.lower()
     if ending not in (".parquet", ".csv"):
         raise DataError(f"Judgements are kept as .parquet or .csv; found {path.name!r}. Name the file accordingly.")
@@ -159,7 +160,7 @@ def _read(path: Path) -> pa.Table:
     if not path.is_file():
         raise DataError(f"There is no file {path}; expected judgements with the columns item, neighbour, relevant.")
     try:
-        if _format(path) == "parquet":
+        if format_of(path) == "parquet":
             table = pq.read_table(path)
         else:
             text = csv.ConvertOptions(column_types=dict.fromkeys([*SCHEMA.names, *_NAMES], pa.string()))

@@ -65,8 +65,8 @@ def relevance(
     What belongs there the judgements say, where there are any, else a field of the catalog: the same category is taken
     to be relevant, which is a proxy and is called so. Neighbours of which nothing is known count neither way. The
     metric is ``irrelevant@k``, lower is better; sections are by the asking item's training users; means and intervals
-    are over asking items, the same for all methods. Candidates are the whole catalog but the item itself. A method that knows
-    nothing of an item, as ALS of one without events, shows items at random.
+    are over asking items, the same for all methods. Candidates are the whole catalog but the item itself. A method that
+    knows nothing of an item, as ALS of one without events, shows items at random.
 
     Training is that of the tail protocol where the shop has times, and on all events where it has none: nothing that is
     counted here comes from events.
