@@ -36,6 +36,10 @@ from longtail.recipe import Recipe
 VALIDATION_DAYS, VALIDATION_SHARE = 28, 0.1
 
 
+#: Fitted encoders, and the features of all items of the catalog they were fitted for.
+Encoded = tuple[ContentModel, Features]
+
+
 @dataclass(frozen=True)
 class ChoiceSplit:
     """What choices are made on: earlier pairs to try candidates on, and pairs to score them by.
@@ -139,6 +143,7 @@ def learn(
     hidden: Sequence[str] = (),
     validation: Events | None = None,
     choices: Choices | None = None,
+    encoded: Encoded | None = None,
     cache: EncodingCache | None = None,
     allow_network: bool = False,
     progress: Progress = SILENT,
@@ -155,6 +160,7 @@ def learn(
         validation: events that only choices are scored on; None: the last part of ``events``, or a tenth of their pairs
             where they have no times.
         choices: made earlier, on an earlier part of the same shop; None: choose.
+        encoded: what `encode` gave for the same catalog and the same hidden items; None: encode.
         cache: where encoded content is kept.
         allow_network: whether pretrained models may be fetched.
         progress: where to report.
@@ -166,16 +172,8 @@ def learn(
     """
     with progress.task("Adding up interactions"):
         interactions = aggregate(events, recipe.weights, items=catalog.items)
-    unseen = catalog.items.rows(hidden)
-    fit_rows = np.setdiff1d(np.arange(len(catalog)), unseen) if len(hidden) else None
-    content, features = ContentModel.fit(
-        catalog,
-        cache=cache,
-        progress=progress,
-        seed=recipe.seed,
-        fit_rows=fit_rows,
-        allow_network=allow_network,
-        base=recipe.data_folder,
+    content, features = encoded or encode(
+        recipe, catalog, hidden=hidden, cache=cache, allow_network=allow_network, progress=progress
     )
     features = align(features, interactions.items)
     split = None
@@ -205,6 +203,36 @@ def learn(
     if model.bridge is not None:
         choices = replace(choices, learner=model.choices["bridge"]["kept"])
     return Learned(interactions, split, content, features, exposure, choices, model)
+
+
+def encode(
+    recipe: Recipe,
+    catalog: Catalog,
+    *,
+    hidden: Sequence[str] = (),
+    cache: EncodingCache | None = None,
+    allow_network: bool = False,
+    progress: Progress = SILENT,
+) -> Encoded:
+    """Fit the encoders on all items but the hidden ones, and encode all.
+
+    Args:
+        recipe: the seed, and the folder that paths of pictures are relative to; catalog: every item.
+        hidden, cache, allow_network, progress: see `learn`.
+
+    Raises:
+        DataError, RecipeError, MissingExtraError: see `longtail.content.model.ContentModel.fit`.
+    """
+    unseen = catalog.items.rows(hidden)
+    return ContentModel.fit(
+        catalog,
+        cache=cache,
+        progress=progress,
+        seed=recipe.seed,
+        fit_rows=np.setdiff1d(np.arange(len(catalog)), unseen) if len(hidden) else None,
+        allow_network=allow_network,
+        base=recipe.data_folder,
+    )
 
 
 def publishable(

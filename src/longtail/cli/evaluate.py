@@ -94,14 +94,10 @@ def evaluate(
     names = list(PROTOCOLS) if Protocol.ALL in protocol else [one.value for one in dict.fromkeys(protocol)]
     with RichProgress() as progress:
         events, catalog = read(settings, progress=progress)
-        encodings = EncodingCache(cache)
-
-        def trainer(several: bool) -> Trainer:
-            return Trainer(
-                settings, keep_choices=several, cache=encodings, allow_network=allow_network, progress=progress
-            )
-
-        results, skipped = run_all(names, events, catalog, trainer, options=options, progress=progress)
+        trainer = Trainer(settings, cache=EncodingCache(cache), allow_network=allow_network, progress=progress)
+        results, skipped = run_all(
+            names, events, catalog, trainer, trainer.at_levels, options=options, progress=progress
+        )
     document = {"results": [result.to_dict() for result in results], "skipped": skipped}
     if str(json_file) != "-":
         for result in results:

@@ -41,7 +41,8 @@ def run_all(
     names: list[str],
     events: Events,
     catalog: Catalog,
-    trainer: Callable[[bool], Fit],
+    fit: Fit,
+    at_levels: Callable[[], Fit],
     *,
     options: Options,
     progress: Progress = SILENT,
@@ -52,8 +53,8 @@ def run_all(
         names: keys of :data:`PROTOCOLS`; they are run in its order.
         events: all events.
         catalog: all items that may be ranked.
-        trainer: makes a fresh fit; its argument says whether choices are made once for several levels. Protocols that
-            train once share one fit, which may hand out a run that it was asked for before.
+        fit: trains for all protocols that train once; it may hand out a run that it was asked for before.
+        at_levels: makes a fit of its own for a protocol that trains at several levels; it should make its choices once.
         options: of every protocol.
         progress: told of each stage.
 
@@ -64,11 +65,10 @@ def run_all(
         LeakError: training saw what is tested: that is never skipped.
     """
     results, skipped = [], {}
-    once = trainer(False)
     for name in sorted(names, key=list(PROTOCOLS).index):
         try:
-            fit = trainer(True) if name in SEVERAL_LEVELS else once
-            results.append(PROTOCOLS[name](events, catalog, fit, options=options, progress=progress))
+            own = at_levels() if name in SEVERAL_LEVELS else fit
+            results.append(PROTOCOLS[name](events, catalog, own, options=options, progress=progress))
         except DataError as error:
             skipped[name] = str(error)
     return results, skipped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from longtail.content.combine import combine
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
-from longtail.pipeline import Learned, learn
+from longtail.pipeline import Encoded, Learned, encode, learn
 from longtail.protocols.catalog_leaks import check_catalog
 from longtail.protocols.methods import ChosenOn, Provenance, TrainedParts
 from longtail.recipe import Recipe
@@ -56,8 +57,21 @@ class Trainer:
         #: What the last run chose; None before the first.
         self.choices: Choices | None = None
         self._chosen_on: ChosenOn | None = None
-        self._catalog_checked = False
+        self._catalogs = _Catalogs()
         self._last: tuple[Any, TrainedParts] | None = None
+
+    def at_levels(self) -> Trainer:
+        """A trainer like this one that makes its choices once; what this one found out about the catalog it has too."""
+        other = Trainer(
+            self.recipe,
+            keep_choices=True,
+            article=self.article,
+            cache=self.cache,
+            allow_network=self.allow_network,
+            progress=self.progress,
+        )
+        other._catalogs = self._catalogs
+        return other
 
     def __call__(
         self,
@@ -68,9 +82,6 @@ class Trainer:
         validation: Events | None = None,
     ) -> TrainedParts:
         """Train on these events and this catalog; asked for the last run once more, it is handed out again."""
-        if not self._catalog_checked:
-            check_catalog(self.recipe, catalog, progress=self.progress)
-            self._catalog_checked = True
         asked = (events.fingerprint(), tuple(hidden), None if validation is None else validation.fingerprint())
         if self._last is not None and self._last[0] == (asked, catalog.items):
             return self._last[1]
@@ -82,8 +93,7 @@ class Trainer:
             hidden=hidden,
             validation=validation,
             choices=self.choices if self.keep_choices else None,
-            cache=self.cache,
-            allow_network=self.allow_network,
+            encoded=self._encoded(catalog, hidden),
             progress=self.progress,
         )
         self.choices = learned.choices
@@ -92,6 +102,30 @@ class Trainer:
         if not self.keep_choices:
             self._last = ((asked, catalog.items), parts)
         return parts
+
+    def _encoded(self, catalog: Catalog, hidden: Sequence[str]) -> Encoded:
+        """The content of a catalog, which no event can change: where no item is hidden it is encoded once."""
+        known = self._catalogs
+        if known.catalog is not catalog:
+            check_catalog(self.recipe, catalog, progress=self.progress)
+            known.catalog, known.encoded = catalog, None
+        if not hidden and known.encoded is not None:
+            return known.encoded
+        encoded = encode(
+            self.recipe, catalog, hidden=hidden, cache=self.cache, allow_network=self.allow_network,
+            progress=self.progress,
+        )  # fmt: skip
+        if not hidden:
+            known.encoded = encoded
+        return encoded
+
+
+@dataclass
+class _Catalogs:
+    """The catalog trained with last, which was looked at for leaks, and its content encoded with no item hidden."""
+
+    catalog: Catalog | None = None
+    encoded: Encoded | None = None
 
 
 def parts_of(
