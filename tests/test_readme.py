@@ -90,5 +90,16 @@ def test_make_targets_of_the_readme_exist():
 
 def test_the_table_of_results_is_what_was_measured():
     script = runpy.run_path(str(ROOT / "benchmarks" / "quality" / "readme.py"))
-    result = json.loads(script["RESULTS"].read_text(encoding="utf-8"))
-    assert script["placed"](README, result) == README
+    assert script["placed"](README, script["documents"]()) == README
+
+
+def test_the_page_of_results_is_what_was_measured():
+    script = runpy.run_path(str(ROOT / "benchmarks" / "quality" / "protocols.py"))
+    page = script["RESULTS"] / "README.md"
+    found = {name: script["RESULTS"] / f"{name}.json" for name in script["SHOPS"]}
+    documents = {name: json.loads(path.read_text("utf-8")) for name, path in found.items() if path.exists()}
+    documents = {name: document for name, document in documents.items() if "about" in document}
+    if not documents:
+        assert not page.exists()
+        return
+    assert script["page"](documents) == page.read_text(encoding="utf-8")
