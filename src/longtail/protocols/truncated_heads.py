@@ -11,7 +11,7 @@ from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.evaluate.result import ProtocolResult
-from longtail.evaluate.threshold import threshold
+from longtail.evaluate.threshold import beyond_chance, threshold
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import whole_period
 from longtail.protocols.reveal import reveal
@@ -67,4 +67,9 @@ def truncated_heads(
         said = f"Up to {kept[-1]:,} interactions ALS alone does not overtake the bridge."
     else:
         said = f"ALS alone overtakes the bridge at about {crossing:,.0f} interactions."
-    return replace(result, notes=(*result.notes, said))
+    below, above = beyond_chance(result)
+    sure = [
+        "nowhere below" if below is None else f"below at {below:,}",
+        "not above at the highest level" if above is None else f"above from {above:,} on",
+    ]
+    return replace(result, notes=(*result.notes, f"{said} Beyond chance it is {' and '.join(sure)}."))
