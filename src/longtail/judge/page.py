@@ -173,7 +173,7 @@ def _handler(page: JudgePage) -> type[BaseHTTPRequestHandler]:
             self.send_header("Referrer-Policy", "no-referrer")
             self.send_header(
                 "Content-Security-Policy",
-                "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
+                "default-src 'none'; img-src 'self' data:; connect-src 'self'; style-src 'unsafe-inline'; "
                 "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
             )
             self.end_headers()
