@@ -17,9 +17,10 @@ from longtail.data.judgements import Judgements
 from longtail.data.refusals import Refusals
 from longtail.data.schema import CatalogSchema, FieldSchema
 from longtail.evaluate.metrics import irrelevant_share
+from longtail.evaluate.relevance import ALL
 from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.foreign import ForeignEmbeddings
-from longtail.protocols.relevance import ALL, relevance
+from longtail.protocols.relevance import relevance
 from longtail.protocols.run import Options
 
 FAST = Options(k=4, resamples=50)

@@ -5,18 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from longtail.core.arrays import Int64
-from longtail.core.buckets import LABELS, bucket_of
 from longtail.core.errors import DataError
 from longtail.data.judgements import Judgements
 from longtail.evaluate.agreement import agreements, mean_kappa
-from longtail.evaluate.compare import compare
-from longtail.evaluate.metrics import irrelevant_share
-from longtail.evaluate.result import ProtocolResult, Section
+from longtail.evaluate.relevance import compare_relevance
+from longtail.evaluate.result import ProtocolResult
 from longtail.judge.questions import Neighbours
 
 QUESTION = "What share of an item's nearest neighbours does not belong beside it, as people judged?"
-
-ALL = "all items"
 
 
 def summarise(
@@ -35,7 +31,7 @@ def summarise(
     Raises:
         DataError: nothing that this bundle shows was judged.
     """
-    bundle, k = neighbours.shop.bundle, neighbours.k
+    bundle = neighbours.shop.bundle
     votes = judgements.votes(bundle.items)
     asked = votes.items[bundle.sellable[votes.items]]
     items = bundle.items.take(asked)
@@ -43,41 +39,24 @@ def summarise(
         name: votes.of(asked, _rows(neighbours, [show(item) for item in items]))
         for name, show in (("ALS", neighbours.als), ("longtail", neighbours.longtail))
     }
-    values = {name: irrelevant_share(answers) for name, answers in said.items()}
-    told = np.all([~np.isnan(column) for column in values.values()], axis=0)
-    if not told.any():
+    told, sections = compare_relevance(
+        said,
+        bundle.n_interactions[asked],
+        n_candidates=int(bundle.sellable.sum()),
+        n_known=len(votes.neighbours),
+        resamples=resamples,
+        seed=seed,
+    )
+    if not sections:
         raise DataError(
             f"None of {len(judgements):,} judgements is about what this bundle shows. "
             "Were they made with another bundle?"
         )
-    buckets = bucket_of(bundle.n_interactions[asked])
-    groups = {ALL: np.ones(len(asked), np.bool_), **{label: buckets == at for at, label in enumerate(LABELS)}}
-    metric = f"irrelevant@{k}"
-    sections = tuple(
-        Section(
-            name=name,
-            n_candidates=int(bundle.sellable.sum()),
-            n_relevant_items=len(votes.neighbours),
-            n_users=int((group & told).sum()),
-            n_users_without=int((group & ~told).sum()),
-            n_pairs=sum(int((~np.isnan(answers[group & told])).sum()) for answers in said.values()),
-            comparisons={
-                metric: compare(
-                    metric,
-                    {method: column[group & told] for method, column in values.items()},
-                    resamples=resamples,
-                    seed=seed,
-                )
-            },
-        )
-        for name, group in groups.items()
-        if group.any()
-    )
     kappas = agreements(judgements.by_judge())
     return ProtocolResult(
         protocol="judged",
         question=QUESTION,
-        k=k,
+        k=neighbours.k,
         methods=("ALS", "longtail"),
         split={"by": "nothing", "relevance": {"from": "judgements", "proxy": False, "kappa": mean_kappa(kappas)}},
         counts={"judgements": len(judgements), "judges": len(judgements.judges), "judged items": int(told.sum())},

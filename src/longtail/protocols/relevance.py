@@ -10,16 +10,15 @@ import numpy as np
 from scipy import sparse
 
 from longtail.core.arrays import Bool, Float64, Int64
-from longtail.core.buckets import LABELS, bucket_of
+from longtail.core.buckets import bucket_of
 from longtail.core.errors import DataError
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.evaluate.agreement import agreements, mean_kappa
-from longtail.evaluate.compare import compare
 from longtail.evaluate.full_ranking import rank
-from longtail.evaluate.metrics import irrelevant_share
-from longtail.evaluate.result import ProtocolResult, Section
+from longtail.evaluate.relevance import compare_relevance
+from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
 from longtail.protocols.methods import Fit, Method, TrainedParts
 from longtail.protocols.neighbours import draw_per_group, neighbour_methods
@@ -28,8 +27,6 @@ from longtail.protocols.run import Options, check_rows
 from longtail.protocols.tail import default_cut
 
 QUESTION = "What share of an item's nearest neighbours does not belong beside it?"
-
-ALL = "all items"
 
 
 @dataclass(frozen=True)
@@ -91,45 +88,27 @@ def relevance(
     check_rows(parts, catalog)
     counts = parts.interactions.n_interactions
     known = by_judgements(parts, options) if options.judgements is not None else by_field(catalog, parts, options)
-    buckets = bucket_of(counts)
-    asking = np.flatnonzero(draw_per_group(known.asked, buckets, most, options.seed))
+    asking = np.flatnonzero(draw_per_group(known.asked, bucket_of(counts), most, options.seed))
     methods = neighbour_methods(parts, options.foreign)
     said = _ask(methods, asking, known, len(catalog.items), options, progress)
-    values = {method: irrelevant_share(answers) for method, answers in said.items()}
-    told = np.all([~np.isnan(column) for column in values.values()], axis=0)
-    if not told.any():
+    told, sections = compare_relevance(
+        said,
+        counts[asking],
+        n_candidates=len(catalog.items),
+        n_known=known.candidates,
+        resamples=options.resamples,
+        seed=options.seed,
+    )
+    if not sections:
         raise DataError(
             f"Nothing is known of the neighbours of {len(asking):,} items by {known.note.rstrip('.')}. "
             "Judge more of what is shown, or name another column of the catalog."
-        )
-    sections = []
-    for name, group in [(ALL, told), *((label, told & (buckets[asking] == at)) for at, label in enumerate(LABELS))]:
-        here = np.ones(len(asking), np.bool_) if name == ALL else buckets[asking] == LABELS.index(name)
-        if not here.any():
-            continue
-        metric = f"irrelevant@{options.k}"
-        found = compare(
-            metric,
-            {method: column[group] for method, column in values.items()},
-            resamples=options.resamples,
-            seed=options.seed,
-        )
-        sections.append(
-            Section(
-                name=name,
-                n_candidates=len(catalog.items),
-                n_relevant_items=known.candidates,
-                n_users=int(group.sum()),
-                n_users_without=int((here & ~told).sum()),
-                n_pairs=sum(int((~np.isnan(answers[group])).sum()) for answers in said.values()),
-                comparisons={metric: found},
-            )
         )
     return ProtocolResult(
         protocol="relevance",
         question=QUESTION,
         k=options.k,
-        methods=tuple(values),
+        methods=tuple(said),
         split={
             "by": "nothing" if cut is None else "time",
             "cut": None if cut is None else cut.isoformat(),
@@ -146,7 +125,7 @@ def relevance(
             "asking item of whose neighbours by some method nothing is known": int((~told).sum()),
             **{f"unknown neighbours of {name}": int(np.isnan(answers[told]).sum()) for name, answers in said.items()},
         },
-        sections=tuple(sections),
+        sections=sections,
         notes=("Lower is better. Means and intervals are over asking items, not over users.", known.note),
     )
 
