@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import SimpleNamespace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from longtail import pipeline
@@ -60,41 +58,21 @@ kind = "price"
 FAST = Options(resamples=50, tail_below=8)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """240 users of four tastes, 160 items of four kinds, 60 days; prices rise with every sale."""
-    rng = np.random.default_rng(0)
-    folder = tmp_path_factory.mktemp("shop")
-    kinds = rng.integers(0, 4, 160)
-    popularity = 1.0 / (np.arange(160) + 3.0)
-    rows = []
-    for user in range(240):
-        weight = popularity * np.where(kinds == user % 4, 1.0, 0.03)
-        for item in rng.choice(160, size=int(rng.integers(12, 25)), p=weight / weight.sum(), replace=False):
-            when = datetime(2024, 1, 1) + timedelta(minutes=int(rng.integers(0, 60 * 1440)))
-            rows.append({"user_id": f"u{user:03d}", "item_id": f"{item:04d}", "timestamp": when})
-    rows.sort(key=lambda row: row["timestamp"])
-    events = pa.Table.from_pylist(rows).append_column("price", pa.array(np.arange(len(rows)) / 100 + 1.0))
-    pq.write_table(events, folder / "events.parquet")
-    items = {
-        "item_id": [f"{item:04d}" for item in range(160)],
-        "kind": [f"kind {kind}" for kind in kinds],
-        "maker": [f"maker {maker}" for maker in rng.integers(0, 12, 160)],
-        "photo": [f"{item}.jpg" for item in range(160)],
-    }
-    pq.write_table(pa.table(items), folder / "items.parquet")
-    return folder
+@pytest.fixture
+def load(taste_shop, tmp_path):
+    """A recipe over that shop's files from its text."""
 
+    def from_text(text=RECIPE):
+        (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
+        return Recipe.load(tmp_path / "recipe.toml", data=taste_shop)
 
-def _recipe(folder, text=RECIPE):
-    (folder / "recipe.toml").write_text(text, encoding="utf-8")
-    return Recipe.load(folder / "recipe.toml")
+    return from_text
 
 
 @pytest.fixture
-def shop(folder):
+def shop(load):
     """Events, catalog and a trainer of the real pipeline."""
-    recipe = _recipe(folder)
+    recipe = load()
     return *pipeline.read(recipe), Trainer(recipe, article=False)
 
 
@@ -156,7 +134,7 @@ def test_held_out_items_in_an_encoder(shop, monkeypatch):
         cold(events, catalog, trainer, options=FAST)
 
 
-def test_held_out_items_in_the_attribute_classifiers(folder, monkeypatch):
+def test_held_out_items_in_the_attribute_classifiers(load, monkeypatch):
     import longtail.content.image as module
 
     rng = np.random.default_rng(0)
@@ -164,7 +142,7 @@ def test_held_out_items_in_the_attribute_classifiers(folder, monkeypatch):
     monkeypatch.setattr(module, "find_weights", lambda *_, **__: SimpleNamespace(hash="none"))
     monkeypatch.setattr(module, "PictureModel", lambda *_: SimpleNamespace(pooled=8))
     monkeypatch.setattr(module, "read_pictures", lambda *_: (pictures, {}))
-    recipe = _recipe(folder, RECIPE.replace("{ attributes = 1.0 }", "{ attributes = 1.0, photo = 1.0 }") + """
+    recipe = load(RECIPE.replace("{ attributes = 1.0 }", "{ attributes = 1.0, photo = 1.0 }") + """
 [catalog.fields.photo]
 kind = "image"
 """)  # fmt: skip
@@ -224,8 +202,8 @@ def test_choices_kept_from_a_run_that_saw_less_are_no_leak(shop):
 
 
 @pytest.mark.parametrize("price", ["avg(price)", "max(price)", "arg_max(price, timestamp)", "count(*)"])
-def test_a_price_taken_from_more_than_the_first_sale(folder, price):
-    recipe = _recipe(folder, RECIPE.replace('[catalog]\nsource = { files = "items.parquet" }', "") + PRICED.format(
+def test_a_price_taken_from_more_than_the_first_sale(load, price):
+    recipe = load(RECIPE.replace('[catalog]\nsource = { files = "items.parquet" }', "") + PRICED.format(
         price=price
     ))  # fmt: skip
     events, catalog = pipeline.read(recipe)
@@ -233,10 +211,10 @@ def test_a_price_taken_from_more_than_the_first_sale(folder, price):
         tail(events, catalog, Trainer(recipe, article=False), options=FAST)
 
 
-def test_the_price_of_the_first_sale_is_no_leak(folder):
-    recipe = _recipe(folder, RECIPE.replace('[catalog]\nsource = { files = "items.parquet" }', "") + PRICED.format(
+def test_the_price_of_the_first_sale_is_no_leak(load):
+    recipe = load(RECIPE.replace('[catalog]\nsource = { files = "items.parquet" }', "") + PRICED.format(
         price="arg_min(price, (timestamp, price))"
     ))  # fmt: skip
     _, catalog = pipeline.read(recipe)
     assert check_catalog(recipe, catalog)
-    assert not check_catalog(_recipe(folder), catalog), "a catalog that comes from a file of its own"
+    assert not check_catalog(load(), catalog), "a catalog that comes from a file of its own"
