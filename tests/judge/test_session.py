@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,27 @@ def test_answers_are_on_disk_before_the_next_question_and_a_session_goes_on(neig
     assert again.marked == frozenset()
     with pytest.raises(DataError, match="has been answered"):
         again.answer([])
+
+
+def test_two_judges_who_write_to_one_file_at_the_same_time_lose_nothing(neighbours, tmp_path):
+    path = tmp_path / "j.parquet"
+    items = ["i10", "i11", "i02", "i03"]
+    sessions = [Session(neighbours, items, judge, path) for judge in ("anna", "ben", "carl")]
+
+    def judge(session):
+        while session.question is not None:
+            session.answer([])
+
+    threads = [threading.Thread(target=judge, args=(session,)) for session in sessions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    said = Judgements.read(path).by_judge()
+    assert sorted(said) == ["anna", "ben", "carl"]
+    for pairs in said.values():
+        assert {item for item, _ in pairs} == set(items)
+    assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["j.parquet"]
 
 
 def test_what_was_not_asked_is_refused_and_nothing_is_written(neighbours, tmp_path):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,12 @@ import pyarrow.parquet as pq
 from longtail.core.arrays import Float64, Int64
 from longtail.core.errors import DataError
 from longtail.core.vocabulary import Vocabulary
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 SCHEMA = pa.schema(
     [("item", pa.string()), ("neighbour", pa.string()), ("relevant", pa.bool_()), ("judge", pa.string())]
@@ -97,6 +105,18 @@ class Judgements:
             beside.unlink(missing_ok=True)
             raise DataError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from error
 
+    @classmethod
+    def add(cls, path: Path, rows: Iterable[tuple[str, str, bool, str]]) -> Judgements:
+        """Add rows to a file, or begin it; what others added to it meanwhile stays. Gives all that is in it then.
+
+        Raises:
+            DataError: the file cannot be read or written.
+        """
+        with _alone(path):
+            judgements = (cls.read(path) if path.exists() else cls.none()).with_rows(rows)
+            judgements.write(path)
+        return judgements
+
     def votes(self, items: Vocabulary) -> Votes:
         """The share of judges who found a pair relevant, over the rows of a vocabulary; other pairs are left out."""
         grouped = self.table.group_by(["item", "neighbour"]).aggregate([("relevant", "mean")])
@@ -146,6 +166,20 @@ class Votes:
             found = (self.keys[place] == asked) & (neighbours >= 0)
             said[found] = self.shares[place[found]]
         return said
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else adds to a file in this folder meanwhile, where the system has locks; nothing is left behind."""
+    if fcntl is None or not path.parent.is_dir():
+        yield
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def format_of(path: Path) -> str:

@@ -69,9 +69,7 @@ class Session:
         if strange:
             raise DataError(f"{strange[0]!r} is no neighbour that was shown beside {question.item!r}.")
         rows = [(question.item, one, one not in irrelevant, self.judge) for one in question.neighbours]
-        judgements = self.judgements.with_rows(rows)
-        judgements.write(self.path)
-        self.judgements = judgements
+        self.judgements = Judgements.add(self.path, rows)
         self._place += 1
 
     def back(self) -> None:
