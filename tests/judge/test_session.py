@@ -114,6 +114,6 @@ def test_the_summary_tells_the_methods_apart_again(neighbours, bundle, tmp_path)
     assert [section.name for section in result.sections] == ["all items", "0", "1-4", "5-19", "20-99"]
     assert result.section("0").n_users == 2
     assert "kappa 1.00" in result.notes[-1]
-    assert result.excluded == {"unjudged neighbours of ALS": 0, "unjudged neighbours of longtail": 0}
+    assert [result.counts[f"unjudged neighbours of {name}"] for name in ("ALS", "longtail")] == [0, 0]
     with pytest.raises(DataError, match="another bundle"):
         summarise(neighbours, Judgements.none().with_rows([("i10", "nothing", True, "anna")]))

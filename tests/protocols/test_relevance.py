@@ -82,7 +82,7 @@ def test_items_and_neighbours_without_a_value_count_neither_way(groups):
     result = relevance(events, catalog, fit, options=replace(FAST, relevant_by="half"))
     assert result.counts["items with known relevance"] == 12
     assert result.section(ALL).comparisons["irrelevant@4"].estimates["longtail"].mean == 0.0, "of those it is known of"
-    assert result.excluded["unknown neighbours of longtail"] > 0
+    assert result.counts["unknown neighbours of longtail"] > 0
 
 
 def test_people_decide_where_they_judged(groups):

@@ -59,10 +59,13 @@ def summarise(
         k=neighbours.k,
         methods=("ALS", "longtail"),
         split={"by": "nothing", "relevance": {"from": "judgements", "proxy": False, "kappa": mean_kappa(kappas)}},
-        counts={"judgements": len(judgements), "judges": len(judgements.judges), "judged items": int(told.sum())},
-        excluded={
-            f"unjudged neighbours of {name}": int(np.isnan(answers[told]).sum()) for name, answers in said.items()
+        counts={
+            "judgements": len(judgements),
+            "judges": len(judgements.judges),
+            "judged items": int(told.sum()),
+            **{f"unjudged neighbours of {name}": int(np.isnan(answers[told]).sum()) for name, answers in said.items()},
         },
+        excluded={},
         sections=sections,
         notes=(
             "Lower is better. Means and intervals are over items.",

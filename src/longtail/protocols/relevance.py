@@ -120,11 +120,10 @@ def relevance(
             "catalog items": len(catalog.items),
             "items with known relevance": int(known.asked.sum()),
             "asking items": int(told.sum()),
-        },
-        excluded={
-            "asking item of whose neighbours by some method nothing is known": int((~told).sum()),
+            "asking items left out, of whose neighbours by some method nothing is known": int((~told).sum()),
             **{f"unknown neighbours of {name}": int(np.isnan(answers[told]).sum()) for name, answers in said.items()},
         },
+        excluded={},
         sections=sections,
         notes=("Lower is better. Means and intervals are over asking items, not over users.", known.note),
     )
