@@ -26,23 +26,3 @@ def threshold(result: ProtocolResult, metric: str = "ndcg") -> float | None:
     low, high = np.log1p(levels[last]), np.log1p(levels[last + 1])
     share = -gaps[last] / (gaps[last + 1] - gaps[last])
     return float(np.expm1(low + share * (high - low)))
-
-
-def beyond_chance(result: ProtocolResult, metric: str = "ndcg") -> tuple[int | None, int | None]:
-    """How sure the threshold is: up to which level ALS is below the bridge, and from which on above, beyond chance.
-
-    Returns:
-        The highest level where it is below, None where it nowhere is; and the lowest from which on it is above at every
-        level, None where it is not at the highest. The threshold lies between the two.
-    """
-    below, above = None, None
-    for level, section in zip(result.split["levels"], result.sections, strict=True):
-        comparison = section.comparisons[f"{metric}@{result.k}"]
-        found = comparison.difference("ALS", "bridge")
-        if found.significant and found.estimate.mean > 0:
-            above = level if above is None else above
-        else:
-            above = None
-        if found.significant and found.estimate.mean < 0:
-            below = level
-    return below, above

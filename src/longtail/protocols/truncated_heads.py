@@ -11,7 +11,7 @@ from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.evaluate.result import ProtocolResult
-from longtail.evaluate.threshold import beyond_chance, threshold
+from longtail.evaluate.threshold import threshold
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import whole_period
 from longtail.protocols.reveal import reveal
@@ -73,3 +73,23 @@ def truncated_heads(
         "not above at the highest level" if above is None else f"above from {above:,} on",
     ]
     return replace(result, notes=(*result.notes, f"{said} Beyond chance it is {' and '.join(sure)}."))
+
+
+def beyond_chance(result: ProtocolResult, metric: str = "ndcg") -> tuple[int | None, int | None]:
+    """How sure the threshold is: up to which level ALS is below the bridge, and from which on above, beyond chance.
+
+    Returns:
+        The highest level where it is below, None where it nowhere is; and the lowest from which on it is above at every
+        level, None where it is not at the highest. The threshold lies between the two.
+    """
+    below, above = None, None
+    for level, section in zip(result.split["levels"], result.sections, strict=True):
+        comparison = section.comparisons[f"{metric}@{result.k}"]
+        found = comparison.difference("ALS", "bridge")
+        if found.significant and found.estimate.mean > 0:
+            above = level if above is None else above
+        else:
+            above = None
+        if found.significant and found.estimate.mean < 0:
+            below = level
+    return below, above
