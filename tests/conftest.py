@@ -1,6 +1,10 @@
 """A small shop that tests share: written as CSV and trained once a test process, by the commands a user types."""
 
 import csv
+import json
+import threading
+import urllib.request
+import webbrowser
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -110,3 +114,18 @@ def taste_shop(tmp_path_factory):
     }
     pq.write_table(pa.table(items), folder / "items.parquet")
     return folder
+
+
+@pytest.fixture
+def judge_in_browser(monkeypatch):
+    """Whoever opens a page of `longtail judge` finds everything in its left column irrelevant, until it is over."""
+
+    def answer(url):
+        state = json.load(urllib.request.urlopen(f"{url}state"))
+        while "item" in state:
+            body = {"item": state["item"]["id"], "irrelevant": [card["id"] for card in state["left"]]}
+            kind = {"Content-Type": "application/json"}
+            request = urllib.request.Request(f"{url}answer", json.dumps(body).encode(), kind)
+            state = json.load(urllib.request.urlopen(request))
+
+    monkeypatch.setattr(webbrowser, "open", lambda url: threading.Thread(target=answer, args=(url,)).start())

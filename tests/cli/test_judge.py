@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import urllib.request
-import webbrowser
 
 import pytest
 from typer.testing import CliRunner
@@ -19,19 +16,7 @@ def _judge(*arguments):
     return CliRunner().invoke(app, ["judge", *map(str, arguments)])
 
 
-def _answer_all(url):
-    """What a judge in a browser does who finds everything on the left irrelevant."""
-    state = json.load(urllib.request.urlopen(f"{url}state"))
-    while "item" in state:
-        body = {"item": state["item"]["id"], "irrelevant": [card["id"] for card in state["left"]]}
-        request = urllib.request.Request(
-            f"{url}answer", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        state = json.load(urllib.request.urlopen(request))
-
-
-def test_judging_in_a_browser_ends_with_a_summary(trained_shop, tmp_path, monkeypatch):
-    monkeypatch.setattr(webbrowser, "open", lambda url: threading.Thread(target=_answer_all, args=(url,)).start())
+def test_judging_in_a_browser_ends_with_a_summary(trained_shop, tmp_path, judge_in_browser):
     path, bundle = tmp_path / "j.parquet", trained_shop / "shop.bundle"
     for judge in ("anna", "ben"):
         done = _judge(bundle, "-o", path, "--items", 6, "-k", 4, "--judge", judge, "--page")
