@@ -1,8 +1,15 @@
 """A small shop that tests share: written as CSV and trained once a test process, by the commands a user types."""
 
 import csv
+import json
+import threading
+import urllib.request
+import webbrowser
+from datetime import datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -77,3 +84,48 @@ def trained_shop(tmp_path_factory):
     (folder / "shop.toml").write_text(text + "\n[als]\nfactors = 12\n")
     run_longtail("train", folder / "shop.toml", "-o", folder / "shop.bundle", "--cache", folder / "cache")
     return folder
+
+
+@pytest.fixture(scope="session")
+def taste_shop(tmp_path_factory):
+    """A folder with events.parquet and items.parquet; tests must not change what is in it.
+
+    240 users of four tastes, 160 items of four kinds and twelve makers, 60 days; an item's kind says who takes it, and
+    prices rise with every sale.
+    """
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("tastes")
+    kinds = rng.integers(0, 4, 160)
+    popularity = 1.0 / (np.arange(160) + 3.0)
+    rows = []
+    for user in range(240):
+        weight = popularity * np.where(kinds == user % 4, 1.0, 0.03)
+        for item in rng.choice(160, size=int(rng.integers(12, 25)), p=weight / weight.sum(), replace=False):
+            when = datetime(2024, 1, 1) + timedelta(minutes=int(rng.integers(0, 60 * 1440)))
+            rows.append({"user_id": f"u{user:03d}", "item_id": f"{item:04d}", "timestamp": when})
+    rows.sort(key=lambda row: row["timestamp"])
+    events = pa.Table.from_pylist(rows).append_column("price", pa.array(np.arange(len(rows)) / 100 + 1.0))
+    pq.write_table(events, folder / "events.parquet")
+    items = {
+        "item_id": [f"{item:04d}" for item in range(160)],
+        "kind": [f"kind {kind}" for kind in kinds],
+        "maker": [f"maker {maker}" for maker in rng.integers(0, 12, 160)],
+        "photo": [f"{item}.jpg" for item in range(160)],
+    }
+    pq.write_table(pa.table(items), folder / "items.parquet")
+    return folder
+
+
+@pytest.fixture
+def judge_in_browser(monkeypatch):
+    """Whoever opens a page of `longtail judge` finds everything in its left column irrelevant, until it is over."""
+
+    def answer(url):
+        state = json.load(urllib.request.urlopen(f"{url}state"))
+        while "item" in state:
+            body = {"item": state["item"]["id"], "irrelevant": [card["id"] for card in state["left"]]}
+            kind = {"Content-Type": "application/json"}
+            request = urllib.request.Request(f"{url}answer", json.dumps(body).encode(), kind)
+            state = json.load(urllib.request.urlopen(request))
+
+    monkeypatch.setattr(webbrowser, "open", lambda url: threading.Thread(target=answer, args=(url,)).start())

@@ -58,7 +58,7 @@ def test_python_examples_run(number, here, capsys):
     assert ("item_id" in capsys.readouterr().out) == ("to_arrow" in code)
 
 
-def test_commands_run(here, run):
+def test_commands_run(here, run, judge_in_browser):
     commands = next(block for block in blocks("sh") if "longtail init" in block)
     (here / "item.json").write_text('{"item_id": "n", "name": "a red boot", "kind": "boot"}')
     ran = 0
@@ -70,6 +70,8 @@ def test_commands_run(here, run):
             words = [word.replace("shop.", "other.") if word.startswith("shop.") else word for word in words]
             if words[1] == "train":
                 words[2] = "shop.toml"
+        if words[1] == "judge":
+            words.append("--page")  # there is no terminal
         run(*words[1:])
         ran += 1
     assert ran >= 9
@@ -90,5 +92,16 @@ def test_make_targets_of_the_readme_exist():
 
 def test_the_table_of_results_is_what_was_measured():
     script = runpy.run_path(str(ROOT / "benchmarks" / "quality" / "readme.py"))
-    result = json.loads(script["RESULTS"].read_text(encoding="utf-8"))
-    assert script["placed"](README, result) == README
+    assert script["placed"](README, script["documents"]()) == README
+
+
+def test_the_page_of_results_is_what_was_measured():
+    script = runpy.run_path(str(ROOT / "benchmarks" / "quality" / "protocols.py"))
+    page = script["RESULTS"] / "README.md"
+    found = {name: script["RESULTS"] / f"{name}.json" for name in script["SHOPS"]}
+    documents = {name: json.loads(path.read_text("utf-8")) for name, path in found.items() if path.exists()}
+    documents = {name: document for name, document in documents.items() if "about" in document}
+    if not documents:
+        assert not page.exists()
+        return
+    assert script["page"](documents) == page.read_text(encoding="utf-8")

@@ -1,59 +1,94 @@
-"""Write the README's table of results from what `longtail demo --json` measured.
+"""Write the README's tables of results from what was measured.
 
-longtail demo --json benchmarks/quality/results/complete-journey-tail.json
-python benchmarks/quality/readme.py
+python benchmarks/quality/protocols.py     measures both shops and then does this
+python benchmarks/quality/readme.py        does this alone
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "quality" / "results" / "complete-journey-tail.json"
+sys.path.insert(0, str(Path(__file__).parent))
+
+from protocols import RESULTS, ROOT, cell
+
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
-NAMES = {"tail": "tail: fewer than 20", "whole catalog": "whole catalog"}
+NAMES = {"tail": "tail: fewer than 20"}
+#: Sections of the second shop; of the first all are shown.
+FEW = ("whole catalog", "tail", "0")
+
+Documents = dict[str, dict[str, Any]]
 
 
-def block(result: dict[str, Any]) -> str:
+def documents() -> Documents:
+    """What was measured, by shop: results of `longtail evaluate`, or the one of `longtail demo --json`."""
+    found = {name: RESULTS / f"{name}.json" for name in ("complete-journey", "hm-week")}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in found.items() if path.exists()}
+
+
+def tail_of(document: dict[str, Any]) -> dict[str, Any]:
+    """The result of the tail protocol."""
+    return document if "protocol" in document else next(r for r in document["results"] if r["protocol"] == "tail")
+
+
+def block(measured: Documents) -> str:
     """The results as Markdown: NDCG of every method by section, with intervals, and what was measured."""
-    k, methods = result["k"], result["methods"]
-    lines = [
-        f"| NDCG@{k}, candidates by interactions | items | households | " + " | ".join(methods) + " |",
-        "| :-- | --: | --: | " + " | ".join("--:" for _ in methods) + " |",
-    ]
-    for section in result["sections"]:
-        estimates = section["comparisons"][f"ndcg@{k}"]["estimates"]
-        best = max(estimate["mean"] for estimate in estimates.values())
-        cells = []
-        for method in methods:
-            estimate = estimates[method]
-            mean = f"{estimate['mean']:.4f}".removeprefix("0")
-            half = f"{(estimate['high'] - estimate['low']) / 2:.4f}".removeprefix("0")
-            cells.append(f"**{mean}** ±{half}" if estimate["mean"] == best > 0 else f"{mean} ±{half}")
-        name = NAMES.get(section["name"], section["name"])
-        lines.append(f"| {name} | {section['n_candidates']:,} | {section['n_users']:,} | " + " | ".join(cells) + " |")
+    document = measured["complete-journey"]
+    result = tail_of(document)
     counts = result["counts"]
-    lines += [
+    command = "`longtail demo`" if "about" not in document else f"`{document['about']['command']}`"
+    lines = [
+        *table(result, "households"),
         "",
-        "`longtail demo` on Complete Journey, a grocer's year: trained on "
+        f"{command} on Complete Journey, a grocer's year: trained on "
         f"{counts['training events']:,} purchases before {result['split']['cut'][:10]}, measured on what "
         f"{counts['tested users']:,} households bought for the first time in the four weeks after it "
         f"({counts['tested pairs']:,} pairs); ± is half a 95% bootstrap interval. *article* is the usual recipe: one "
         "network, hard switch at a threshold.",
     ]
+    if "hm-week" in measured:
+        result = tail_of(measured["hm-week"])
+        counts = result["counts"]
+        lines += [
+            "",
+            *table(result, "customers", FEW),
+            "",
+            f"The same on fashion (H&M, {result['split']['first'][:10]} to {result['split']['last'][:10]}): "
+            f"{counts['tested users']:,} customers, {counts['tested pairs']:,} pairs after "
+            f"{result['split']['cut'][:10]}. All protocols on both shops, and where longtail does not help: "
+            "[results](benchmarks/quality/results).",
+        ]
     return "\n".join(lines)
 
 
-def placed(readme: str, result: dict[str, Any]) -> str:
+def table(result: dict[str, Any], users: str, sections: tuple[str, ...] | None = None) -> list[str]:
+    """One row a section, the best method of each in bold."""
+    k, methods = result["k"], result["methods"]
+    lines = [
+        f"| NDCG@{k}, candidates by interactions | items | {users} | " + " | ".join(methods) + " |",
+        "| :-- | --: | --: | " + " | ".join("--:" for _ in methods) + " |",
+    ]
+    for section in result["sections"]:
+        if sections is not None and section["name"] not in sections:
+            continue
+        estimates = section["comparisons"][f"ndcg@{k}"]["estimates"]
+        best = max((estimate["mean"] for estimate in estimates.values()), default=0.0)
+        cells = [cell(estimates[method], best) if estimates else "-" for method in methods]
+        name = NAMES.get(section["name"], section["name"])
+        lines.append(f"| {name} | {section['n_candidates']:,} | {section['n_users']:,} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def placed(readme: str, measured: Documents) -> str:
     """The README with its results block made anew."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{block(result)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{block(measured)}\n{END}{after}"
 
 
 if __name__ == "__main__":
     page = ROOT / "README.md"
-    result = json.loads(RESULTS.read_text(encoding="utf-8"))
-    page.write_text(placed(page.read_text(encoding="utf-8"), result), encoding="utf-8")
+    page.write_text(placed(page.read_text(encoding="utf-8"), documents()), encoding="utf-8")

@@ -19,7 +19,7 @@ from longtail.calibrate.model import ItemModel, sources
 from longtail.cf.solver import warm_up
 from longtail.content.cache import EncodingCache
 from longtail.content.model import ContentModel
-from longtail.core.arrays import Float32
+from longtail.core.arrays import Float32, Int64
 from longtail.core.errors import DataError
 from longtail.core.features import Features
 from longtail.core.progress import SILENT, Progress
@@ -36,13 +36,35 @@ from longtail.recipe import Recipe
 VALIDATION_DAYS, VALIDATION_SHARE = 28, 0.1
 
 
+#: Fitted encoders, and the features of all items of the catalog they were fitted for.
+Encoded = tuple[ContentModel, Features]
+
+
+@dataclass(frozen=True)
+class ChoiceSplit:
+    """What choices are made on: earlier pairs to try candidates on, and pairs to score them by.
+
+    Attributes:
+        earlier, scored: ``(n_users, n_items)`` CSR over the rows of all interactions.
+        exposure: ``(n_items,) float32`` in ``earlier``.
+        item_events: ``(n_items,) int64``, events of each item in both together.
+        new_share: see `longtail.calibrate.scoring.Judge`.
+    """
+
+    earlier: csr_array
+    scored: csr_array
+    exposure: Float32
+    item_events: Int64
+    new_share: float = 1.0
+
+
 @dataclass(frozen=True)
 class Learned:
     """What training found out, before it is published.
 
     Attributes:
         interactions: all that behaviour was learned from; its items are the catalog's, then those of events alone.
-        validation: ``(n_users, n_items)`` pairs that choices were scored on; None where choices were given.
+        split: what choices were made on; None where choices were given.
         content: the fitted encoders.
         features: of all items, in the order of ``interactions.items``.
         exposure: ``(n_items,) float32``, see `Interactions.exposure`.
@@ -51,7 +73,7 @@ class Learned:
     """
 
     interactions: Interactions
-    validation: csr_array | None
+    split: ChoiceSplit | None
     content: ContentModel
     features: Features
     exposure: Float32
@@ -121,6 +143,7 @@ def learn(
     hidden: Sequence[str] = (),
     validation: Events | None = None,
     choices: Choices | None = None,
+    encoded: Encoded | None = None,
     cache: EncodingCache | None = None,
     allow_network: bool = False,
     progress: Progress = SILENT,
@@ -137,6 +160,7 @@ def learn(
         validation: events that only choices are scored on; None: the last part of ``events``, or a tenth of their pairs
             where they have no times.
         choices: made earlier, on an earlier part of the same shop; None: choose.
+        encoded: what `encode` gave for the same catalog and the same hidden items; None: encode.
         cache: where encoded content is kept.
         allow_network: whether pretrained models may be fetched.
         progress: where to report.
@@ -148,25 +172,16 @@ def learn(
     """
     with progress.task("Adding up interactions"):
         interactions = aggregate(events, recipe.weights, items=catalog.items)
-    unseen = catalog.items.rows(hidden)
-    fit_rows = np.setdiff1d(np.arange(len(catalog)), unseen) if len(hidden) else None
-    content, features = ContentModel.fit(
-        catalog,
-        cache=cache,
-        progress=progress,
-        seed=recipe.seed,
-        fit_rows=fit_rows,
-        allow_network=allow_network,
-        base=recipe.data_folder,
+    content, features = encoded or encode(
+        recipe, catalog, hidden=hidden, cache=cache, allow_network=allow_network, progress=progress
     )
     features = align(features, interactions.items)
-    scored = None
+    split = None
     if choices is None:
         split = _split(recipe, events, interactions, validation)
-        scored = split.scored
         choices = choose(
             split.earlier,
-            scored,
+            split.scored,
             features,
             recipe.als,
             recipe.model,
@@ -187,7 +202,37 @@ def learn(
     )
     if model.bridge is not None:
         choices = replace(choices, learner=model.choices["bridge"]["kept"])
-    return Learned(interactions, scored, content, features, exposure, choices, model)
+    return Learned(interactions, split, content, features, exposure, choices, model)
+
+
+def encode(
+    recipe: Recipe,
+    catalog: Catalog,
+    *,
+    hidden: Sequence[str] = (),
+    cache: EncodingCache | None = None,
+    allow_network: bool = False,
+    progress: Progress = SILENT,
+) -> Encoded:
+    """Fit the encoders on all items but the hidden ones, and encode all.
+
+    Args:
+        recipe: the seed, and the folder that paths of pictures are relative to; catalog: every item.
+        hidden, cache, allow_network, progress: see `learn`.
+
+    Raises:
+        DataError, RecipeError, MissingExtraError: see `longtail.content.model.ContentModel.fit`.
+    """
+    unseen = catalog.items.rows(hidden)
+    return ContentModel.fit(
+        catalog,
+        cache=cache,
+        progress=progress,
+        seed=recipe.seed,
+        fit_rows=np.setdiff1d(np.arange(len(catalog)), unseen) if len(hidden) else None,
+        allow_network=allow_network,
+        base=recipe.data_folder,
+    )
 
 
 def publishable(
@@ -269,33 +314,23 @@ def train(
     return publishable(recipe, accepted, items, learned)
 
 
-@dataclass(frozen=True)
-class _Split:
-    """Earlier pairs to try candidates on, their items' exposure, and pairs to score them by; ``(n_users, n_items)``.
-
-    ``new_share``: see `longtail.calibrate.scoring.Judge`.
-    """
-
-    earlier: csr_array
-    exposure: Float32
-    scored: csr_array
-    new_share: float = 1.0
-
-
-def _split(recipe: Recipe, events: Events, interactions: Interactions, given: Events | None) -> _Split:
+def _split(recipe: Recipe, events: Events, interactions: Interactions, given: Events | None) -> ChoiceSplit:
     def over(part: Events) -> Interactions:
         return aggregate(part, recipe.weights, items=interactions.items, users=interactions.users, extend=False)
 
     if given is not None:
-        return _Split(interactions.matrix, _exposure(interactions, events), over(given).matrix, PAIRS)
+        scored, exposure = over(given), _exposure(interactions, events)
+        item_events = interactions.item_events + scored.item_events
+        return ChoiceSplit(interactions.matrix, scored.matrix, exposure, item_events, PAIRS)
     if events.first is not None and events.last is not None:
         cut = events.last - min(timedelta(days=VALIDATION_DAYS), (events.last - events.first) * VALIDATION_SHARE)
         before, after = events.before(cut), events.since(cut)
         if len(before) and len(after):
-            earlier = over(before)
-            return _Split(earlier.matrix, _exposure(earlier, before), over(after).matrix)
+            earlier, later = over(before), over(after)
+            item_events = earlier.item_events + later.item_events
+            return ChoiceSplit(earlier.matrix, later.matrix, _exposure(earlier, before), item_events)
     kept, held = hold_out(interactions.matrix, seed=recipe.seed)
-    return _Split(kept, _exposure(interactions, events), held, PAIRS)
+    return ChoiceSplit(kept, held, _exposure(interactions, events), interactions.item_events, PAIRS)
 
 
 def _exposure(interactions: Interactions, events: Events) -> Float32:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -31,30 +30,11 @@ iterations = 5
 """
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    """Users of four tastes, items of four kinds and many makers; 60 days; an item's kind says who takes it."""
-    rng = np.random.default_rng(0)
-    folder = tmp_path_factory.mktemp("shop")
-    n_items, n_users = 160, 240
-    kinds = rng.integers(0, 4, n_items)
-    popularity = 1.0 / (np.arange(n_items) + 3.0)
-    rows = []
-    for user in range(n_users):
-        weight = popularity * np.where(kinds == user % 4, 1.0, 0.03)
-        items = rng.choice(n_items, size=int(rng.integers(8, 25)), p=weight / weight.sum(), replace=False)
-        for item in items:
-            when = datetime(2024, 1, 1) + timedelta(days=int(rng.integers(0, 60)), minutes=int(rng.integers(0, 1440)))
-            rows.append({"user_id": f"u{user:03d}", "item_id": f"{item:04d}", "timestamp": when})
-    pq.write_table(pa.Table.from_pylist(rows), folder / "events.parquet")
-    catalog = {
-        "item_id": [f"{item:04d}" for item in range(n_items)],
-        "kind": [f"kind {kind}" for kind in kinds],
-        "maker": [f"maker {maker}" for maker in rng.integers(0, 30, n_items)],
-    }
-    pq.write_table(pa.table(catalog), folder / "items.parquet")
-    (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
-    return folder
+@pytest.fixture
+def shop(taste_shop, tmp_path):
+    """A folder with the recipe; the data is where it is."""
+    (tmp_path / "recipe.toml").write_text(f'data_dir = "{taste_shop}"\n' + RECIPE, encoding="utf-8")
+    return tmp_path
 
 
 @pytest.fixture
@@ -70,24 +50,27 @@ def run(shop, tmp_path, monkeypatch):
 @pytest.mark.slow  # trains several times
 def test_cold_and_tail_run_through_the_real_pipeline(run, tmp_path):
     path = tmp_path / "results.json"
-    done = run("-p", "cold", "-p", "tail", "-p", "new-users", "--json", str(path))
+    done = run("-p", "cold", "-p", "tail", "-p", "new-users", "-p", "relevance", "--json", str(path))
     assert done.exit_code == 0, done.output
     assert "cold items" in done.stdout
     document = json.loads(path.read_text(encoding="utf-8"))
     assert document["skipped"] == {}
-    cold, tail, new = document["results"]
-    for result in (cold, tail, new):
+    tail, relevance, cold, new = document["results"]
+    for result in document["results"]:
         assert result["methods"] == ["popularity", "content kNN", "ALS", "article", "longtail"]
     estimates = {section["name"]: section["comparisons"]["ndcg@10"]["estimates"] for section in cold["sections"]}
     # an item's kind decides who takes it, and ALS knows nothing of a cold item
     assert estimates["cold items"]["longtail"]["mean"] > estimates["cold items"]["ALS"]["mean"]
     assert estimates["cold items"]["content kNN"]["mean"] > estimates["cold items"]["popularity"]["mean"]
+    assert relevance["split"]["relevance"]["field"] == "kind"
+    assert relevance["split"]["cut"] == tail["split"]["cut"]
+    assert new["sections"]
 
 
 @pytest.mark.slow
-def test_another_system_is_measured_beside_the_others(run, shop, tmp_path):
+def test_another_system_is_measured_beside_the_others(run, taste_shop, tmp_path):
     rankings = tmp_path / "theirs.parquet"
-    events = pq.read_table(shop / "events.parquet")
+    events = pq.read_table(taste_shop / "events.parquet")
     pq.write_table(
         events.select(["user_id", "item_id"]).append_column("score", pa.array(np.ones(len(events)))), rankings
     )

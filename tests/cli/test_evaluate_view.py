@@ -9,12 +9,13 @@ import pytest
 from rich.console import Console
 
 from longtail.cli.evaluate import Metric, Protocol, foreign_methods
-from longtail.cli.evaluate_view import number, sentences, show, signed
+from longtail.cli.evaluate_view import sentences, show
 from longtail.core.errors import DataError
 from longtail.evaluate.compare import compare
 from longtail.evaluate.metrics import ACCURACY
+from longtail.evaluate.result import ProtocolResult, Section
+from longtail.evaluate.words import number, signed
 from longtail.protocols.registry import PROTOCOLS
-from longtail.protocols.result import ProtocolResult, Section
 
 
 def _section(name, als, longtail, n=400):
@@ -96,3 +97,17 @@ def test_foreign_methods_are_read_from_the_command_line(tmp_path, monkeypatch):
     for rankings, embeddings in [(["r.parquet"], []), ([], ["x=u.parquet"]), (["ALS=r.parquet"], []), (["x=none"], [])]:
         with pytest.raises(DataError):
             foreign_methods(rankings, embeddings)
+
+
+def test_of_what_is_irrelevant_less_is_better():
+    def section(als, longtail):
+        noise = np.random.default_rng(0).normal(0, 0.01, 400)
+        values = {"ALS": als + noise, "longtail": longtail - noise}
+        return Section("all items", 9, 9, 400, 0, 900, {"irrelevant@10": compare("irrelevant@10", values)})
+
+    fewer, more = _result(section(0.6, 0.3)), _result(section(0.3, 0.6))
+    assert "a gain beyond chance" in sentences(fewer, "irrelevant@10", "longtail", "ALS")[0]
+    assert "a loss beyond chance" in sentences(more, "irrelevant@10", "longtail", "ALS")[0]
+    text = _shown(fewer)
+    assert "Irrelevant share@10" in text
+    assert "▼" in text

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,3 +142,17 @@ def test_memory_stays_within_the_block():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20 * 2**20, "two blocks and the rankings; all scores at once would be 240 MB"
+
+
+@pytest.mark.slow  # ten thousand million scores
+def test_a_hundred_thousand_users_and_items_are_ranked_in_bounded_memory():
+    script = Path(__file__).parents[2] / "benchmarks" / "quality" / "full_ranking.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--factors", "8"], capture_output=True, text=True, check=True, timeout=900
+    )
+    found = json.loads(done.stdout)
+    print(found)
+    assert (found["users"], found["items"]) == (100_000, 100_000)
+    assert found["scores of all users at once, MiB"] > 38_000
+    assert found["peak, MiB"] - found["held before ranking, MiB"] < 800, "a block of scores twice, and the rankings"
+    assert found["peak, MiB"] < 1_500

@@ -65,3 +65,33 @@ def test_exposure_and_taken_share_by_hand():
 def test_shares_of_nothing_are_zero():
     np.testing.assert_array_equal(exposure_share(NOTHING, np.zeros(5, dtype=int), 2, 2), [0, 0])
     np.testing.assert_array_equal(taken_share(sparse.csr_array((2, 5), dtype=bool), np.zeros(5, dtype=int), 2), [0, 0])
+
+
+def _random(seed, n_users=80, n_items=40, k=6):
+    rng = np.random.default_rng(seed)
+    ranked = np.stack([rng.permutation(n_items)[:k] for _ in range(n_users)])
+    ranked[rng.random(n_users) < 0.3, k // 2 :] = -1
+    ranked[rng.random(n_users) < 0.1] = -1
+    return rng, ranked
+
+
+# ranx and ir-measures have none of these five: they are held against a plain reading of their definitions.
+@pytest.mark.parametrize("seed", range(5))
+def test_spread_on_random_rankings_is_what_plain_counting_gives(seed):
+    rng, ranked = _random(seed)
+    candidates = np.ones(40, dtype=bool)
+    counts, group = rng.integers(0, 50, 40), rng.integers(0, 3, 40)
+    shown = [item for user in ranked for item in user if item >= 0]
+    times = [shown.count(item) for item in range(40)]
+    assert coverage_at_k(ranked, candidates, 6) == pytest.approx(len(set(shown)) / 40)
+    # Gini as the mean absolute difference of all pairs over twice the mean.
+    pairs = sum(abs(one - other) for one in times for other in times)
+    assert gini_at_k(ranked, candidates, 6) == pytest.approx(pairs / (2 * 40 * 40 * np.mean(times)))
+    for user, value in zip(ranked, novelty_at_k(ranked, counts, 60, 6), strict=True):
+        own = [-np.log2((counts[item] + 1) / 61) for item in user if item >= 0]
+        assert value == pytest.approx(np.mean(own) if own else 0.0)
+    exposure = [sum(group[item] == number for item in shown) / len(shown) for number in range(3)]
+    np.testing.assert_allclose(exposure_share(ranked, group, 3, 6), exposure)
+    relevant = rng.random((80, 40)) < 0.1
+    taken = [relevant[:, group == number].sum() / relevant.sum() for number in range(3)]
+    np.testing.assert_allclose(taken_share(sparse.csr_array(relevant), group, 3), taken)

@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from longtail.core.errors import DataError
 from longtail.protocols.cold import COLD, MIXED, WARM, cold
 from longtail.protocols.leaks import LeakError
-from longtail.protocols.methods import Provenance
+from longtail.protocols.methods import ChosenOn, Provenance
 from longtail.protocols.random_holdout import random_holdout
 from longtail.protocols.run import Options
 
@@ -117,17 +118,15 @@ def test_choices_may_be_scored_on_the_validation_part_and_not_on_the_test_part(s
     def scores_on(pairs_of):
         def fit(training, given, *, hidden=(), validation=None):
             parts = honest(training, given, hidden=hidden, validation=validation)
-            users, items = parts.interactions.users, parts.interactions.items
-            pairs = [pair for pair in sorted(pairs_of(training, validation)) if pair[0] in users and pair[1] in items]
-            told = Provenance(
-                validation_users=users.rows(user for user, _ in pairs), validation_items=items.rows(i for _, i in pairs)
-            )
-            return replace(parts, provenance=told)
+            users, items = zip(*sorted(pairs_of(training, validation)), strict=True)
+            events_of = pa.table({"item_id": items[:1], "events": [1]})
+            told = ChosenOn(pa.table({"user_id": users, "item_id": items}), events_of)
+            return replace(parts, provenance=Provenance(choices=told))
 
         return fit
 
     cold(events, catalog, scores_on(lambda training, validation: _pairs(validation)), options=FAST)
-    with pytest.raises(LeakError, match="Choices were scored"):
+    with pytest.raises(LeakError, match="Choices were made on"):
         cold(events, catalog, scores_on(lambda training, validation: _pairs(events)), options=FAST)
 
 

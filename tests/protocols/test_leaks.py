@@ -6,18 +6,28 @@ from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from longtail.core.errors import DataError
 from longtail.core.vocabulary import Vocabulary
 from longtail.protocols.leaks import LeakError, check_training
-from longtail.protocols.methods import Provenance
+from longtail.protocols.methods import ChosenOn, Provenance
 from longtail.protocols.pairs import pair_counts
 from longtail.protocols.run import Options
 from longtail.protocols.tail import tail
 
 CUT = datetime(2024, 3, 1)  # day 60 of the shop
 FAST = Options(resamples=50)
+
+
+NO_EVENTS = pa.table({"item_id": pa.array([], pa.string()), "events": pa.array([], pa.int64())})
+
+
+def _chosen_on(parts, users, items):
+    seen = parts.interactions
+    pairs = {"user_id": seen.users.take(np.asarray(users)), "item_id": seen.items.take(np.asarray(items))}
+    return ChosenOn(pa.table(pairs), NO_EVENTS)
 
 
 def _run(shop, cheat, honest):
@@ -33,7 +43,7 @@ def test_an_honest_run_passes(shop, honest):
     def tells(parts, events, catalog):
         rows, columns = parts.interactions.pairs()
         learned = parts.interactions.n_interactions > 0
-        told = Provenance(learned, np.ones_like(learned), rows[::7], columns[::7])
+        told = Provenance(learned, np.ones_like(learned), _chosen_on(parts, rows[::7], columns[::7]))
         return replace(parts, provenance=told)
 
     assert _run(shop, tells, honest).counts["tested pairs"] > 0
@@ -90,11 +100,18 @@ def test_a_bridge_that_learned_from_an_item_without_training_events_is_caught(sh
 def test_choices_scored_on_later_pairs_are_caught(shop, honest):
     def cheat(parts, events, catalog):
         user, item = np.argwhere(parts.interactions.matrix.toarray() == 0)[0]
-        return replace(
-            parts, provenance=Provenance(validation_users=np.array([user]), validation_items=np.array([item]))
-        )
+        return replace(parts, provenance=Provenance(choices=_chosen_on(parts, [user], [item])))
 
-    with pytest.raises(LeakError, match="Choices were scored"):
+    with pytest.raises(LeakError, match="Choices were made on 1 pairs"):
+        _run(shop, cheat, honest)
+
+
+def test_choices_of_somebody_who_is_no_training_user_are_caught(shop, honest):
+    def cheat(parts, events, catalog):
+        told = ChosenOn(pa.table({"user_id": ["held out"], "item_id": [catalog.items.id(0)]}), NO_EVENTS)
+        return replace(parts, provenance=Provenance(choices=told))
+
+    with pytest.raises(LeakError, match="'held out'"):
         _run(shop, cheat, honest)
 
 

@@ -86,6 +86,29 @@ def test_a_section_of_candidates_nobody_took_has_no_numbers(methods):
     assert replace(taken, name="x").to_dict()["n_pairs"] == 1
 
 
+def test_groups_of_users_are_measured_as_if_they_were_alone(methods):
+    parts, all_methods = methods
+    n_users, n_items = parts.interactions.matrix.shape
+    rng = np.random.default_rng(1)
+    taken = rng.random((n_users, n_items)) < 0.05 * (rng.random((n_users, 1)) < 0.7)
+    relevant = sparse.csr_array(taken)
+    stored_zeros = sparse.csr_array((relevant.data, relevant.indices, relevant.indptr), shape=relevant.shape)
+    stored_zeros.data = stored_zeros.data.copy()
+    stored_zeros.data[:5] = False
+    group = rng.random(n_users) < 0.4
+    common = {"k": 5, "seen": parts.interactions.matrix, "resamples": 50}
+    counts, sellable = parts.interactions.n_interactions, {"all": np.ones(n_items, bool)}
+    for given in (relevant, stored_zeros):
+        both = measure(
+            all_methods, given, sellable, counts, groups={"some": group, "none": np.zeros(n_users, bool)}, **common
+        )
+        assert [section.name for section in both.sections] == ["all", "some"]
+        dense = given.toarray()
+        alone = measure(all_methods, sparse.csr_array(dense & group[:, None]), sellable, counts, **common)
+        assert replace(both.sections[1], name="all", n_users_without=0) == alone.sections[0]
+        assert both.sections[0] == measure(all_methods, sparse.csr_array(dense), sellable, counts, **common).sections[0]
+
+
 def test_pairs_are_found_where_their_keys_pass_32_bits():
     n_users, n_items = 50_000, 100_000
     matrix = sparse.csr_array((np.ones(1), ([49_999], [99_999])), shape=(n_users, n_items))

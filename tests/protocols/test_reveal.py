@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from longtail.core.errors import DataError
-from longtail.evaluate.compare import Comparison, Estimate
+from longtail.evaluate.compare import Comparison, Difference, Estimate
+from longtail.evaluate.result import ProtocolResult, Section
+from longtail.evaluate.threshold import threshold
 from longtail.protocols.few_shot import few_shot
 from longtail.protocols.leaks import LeakError
 from longtail.protocols.pairs import whole_period
-from longtail.protocols.result import ProtocolResult, Section
 from longtail.protocols.reveal import choose
 from longtail.protocols.run import Options
-from longtail.protocols.truncated_heads import threshold, truncated_heads
+from longtail.protocols.truncated_heads import beyond_chance, truncated_heads
 
 FAST = Options(resamples=50)
 
@@ -125,3 +126,17 @@ def test_threshold_is_where_the_lines_cross():
     assert threshold(_curve([0, 0.1, 0.4], [0.2, 0.2, 0.2], levels)) == pytest.approx(4 * 4 ** (1 / 3) - 1)
     assert threshold(_curve([0, 0.1, 0.15], [0.2, 0.2, 0.2], levels)) is None
     assert threshold(_curve([0.3, 0.3, 0.3], [0.2, 0.2, 0.2], levels)) == 0
+
+
+def test_how_sure_the_threshold_is():
+    def result(*differences):
+        sections = []
+        for low, high in differences:
+            found = Difference("bridge", "ALS", Estimate((low + high) / 2, low, high))
+            sections.append(Section("", 1, 1, 1, 0, 1, {"ndcg@10": Comparison("ndcg@10", 9, 0.95, {}, (found,))}))
+        return replace(_curve([0] * 5, [0] * 5, [0, 1, 3, 10, 30]), sections=tuple(sections))
+
+    above, level, below = (0.1, 0.2), (-0.1, 0.1), (-0.2, -0.1)  # of the bridge, against ALS
+    assert beyond_chance(result(above, above, level, below, below)) == (1, 10)
+    assert beyond_chance(result(level, level, below, level, below)) == (None, 30)
+    assert beyond_chance(result(above, above, above, above, level)) == (10, None)

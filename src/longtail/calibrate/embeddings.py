@@ -185,6 +185,7 @@ def fit(
         precision=choices.pull.tau(choices.als, matrix.shape[0]),
         length=state.length,
         choices={**model.choices, "bridge": state.scores},
+        taught=state.taught,
     )
 
 
@@ -245,4 +246,5 @@ def _article(
         behaviour_share=(head | ~has).astype(np.float32),
         bridge=Bridge(None, network, 0.0, 1.0),
         field_weights={field.name: 1.0 for field in features},
+        taught=head & has,
     )

@@ -93,6 +93,7 @@ class ItemModel:
         content: ``(n_items, d_z) float32``, reduced z, unit rows (zero where no content); ``d_z`` may be 0.
         fusion, precision, length: the chosen parameters; ``precision`` is tau, the prior's precision.
         choices: plain JSON: every choice with its curve on validation, and notes for people.
+        taught: ``(n_items,) bool``, items whose vectors were targets of the bridge; None where there is no bridge.
     """
 
     als_user_factors: Float32
@@ -110,6 +111,7 @@ class ItemModel:
     precision: float
     length: Length
     choices: dict[str, Any] = field(default_factory=dict)
+    taught: Bool | None = None
 
 
 def sources(n_interactions: Int64, has_prediction: Bool, behaviour_share: Float32) -> npt.NDArray[np.uint8]:

@@ -31,11 +31,12 @@ class Protocol(StrEnum):
     """What can be asked; ``all`` is every other."""
 
     TAIL = "tail"
+    SIMILAR = "similar"
+    RELEVANCE = "relevance"
     COLD = "cold"
     RANDOM = "random"
     NEW_USERS = "new-users"
     FEW_SHOT = "few-shot"
-    SIMILAR = "similar"
     TRUNCATED_HEADS = "truncated-heads"
     ALL = "all"
 
@@ -53,6 +54,12 @@ def evaluate(
     embeddings: list[str] = typer.Option(
         [], "--embeddings", metavar="NAME=USERS,ITEMS", help="Another system's vectors: two Parquet files."
     ),
+    judgements: list[Path] = typer.Option(
+        [], "--judgements", metavar="FILE", help="What people said of neighbours, as `longtail judge` writes it."
+    ),
+    relevant_by: str | None = typer.Option(
+        None, "--relevant-by", metavar="COLUMN", help="Without judgements: neighbours of the same value are relevant."
+    ),
     resamples: int = typer.Option(2_000, "--resamples", min=100, help="Resamples of the bootstrap over users."),
     json_file: Path | None = typer.Option(None, "--json", metavar="FILE", help="Write all results to FILE; - prints."),
     cache: Cache = None,
@@ -64,6 +71,7 @@ def evaluate(
     """
     from longtail.cli.evaluate_view import show
     from longtail.content.cache import EncodingCache
+    from longtail.data.judgements import Judgements
     from longtail.pipeline import read
     from longtail.protocols.registry import PROTOCOLS, run_all
     from longtail.protocols.run import Options
@@ -78,22 +86,17 @@ def evaluate(
         exclude_seen=settings.exclude_seen,
         relevant_types=types or None,
         foreign=foreign_methods(rankings, embeddings),
+        judgements=Judgements.read(judgements) if judgements else None,
+        relevant_by=relevant_by,
         resamples=resamples,
         seed=settings.seed,
     )
     names = list(PROTOCOLS) if Protocol.ALL in protocol else [one.value for one in dict.fromkeys(protocol)]
     with RichProgress() as progress:
         events, catalog = read(settings, progress=progress)
-        encodings = EncodingCache(cache)
+        trainer = Trainer(settings, cache=EncodingCache(cache), allow_network=allow_network, progress=progress)
         results, skipped = run_all(
-            names,
-            events,
-            catalog,
-            lambda several: Trainer(
-                settings, keep_choices=several, cache=encodings, allow_network=allow_network, progress=progress
-            ),
-            options=options,
-            progress=progress,
+            names, events, catalog, trainer, trainer.at_levels, options=options, progress=progress
         )
     document = {"results": [result.to_dict() for result in results], "skipped": skipped}
     if str(json_file) != "-":

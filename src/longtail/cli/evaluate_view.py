@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from longtail.evaluate.compare import Comparison
-from longtail.protocols.result import ProtocolResult, Section
-
-_LABELS = {"ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "recall": "Recall", "hit_rate": "HitRate"}
+from longtail.evaluate.metrics import LOWER_IS_BETTER
+from longtail.evaluate.result import ProtocolResult, Section
+from longtail.evaluate.words import counted, label, number, signed
 
 #: With fewer users even a bootstrap interval says little; such rows are marked.
 FEW = 30
@@ -28,13 +28,13 @@ def view(
     result: ProtocolResult, *, metric: str = "ndcg", method: str = "longtail", narrow: bool = False
 ) -> list[Table | Text]:
     """What :func:`show` prints, for other commands to place; ``narrow``: half intervals below the means."""
-    name = f"{metric}@{result.k}"
+    name = metric_of(result, metric)
     against = "ALS"
     parts: list[Table | Text] = [Text(f"\n{result.protocol}: {result.question}", style="bold")]
     parts.append(_methods(result, name, method, against, narrow))
     parts.append(
         Text(
-            f"{_label(name)}, means ± half the 95% interval; best in bold. "
+            f"{label(name)}, means ± half the 95% interval; best in bold. "
             f"▲ ▼ {method} above or below {against} by more than chance, ≈ no difference that can be told."
             + (f" * fewer than {FEW}: read with care." if any(s.n_users < FEW for s in result.sections) else ""),
             style="dim",
@@ -55,6 +55,7 @@ def view(
 def sentences(result: ProtocolResult, metric: str, method: str, against: str) -> list[str]:
     """In plain words what the first two sections say of one method against another, losses as plainly as gains."""
     said = []
+    better = -1 if lower_is_better(metric) else 1
     for section in result.sections[:2]:
         comparison = section.comparisons[metric]
         if not comparison.estimates:
@@ -66,7 +67,7 @@ def sentences(result: ProtocolResult, metric: str, method: str, against: str) ->
         if not difference.significant:
             verdict = "which may be chance: no difference can be told"
         else:
-            verdict = f"a {'gain' if low > 0 else 'loss'} beyond chance"
+            verdict = f"a {'gain' if better * low > 0 else 'loss'} beyond chance"
         said.append(
             f"{section.name.capitalize()}: {method} {number(mine)}, {against} {number(theirs)}{change}, difference "
             f"between {signed(low)} and {signed(high)}, {verdict}."
@@ -74,21 +75,16 @@ def sentences(result: ProtocolResult, metric: str, method: str, against: str) ->
     return said
 
 
-def counted(result: ProtocolResult) -> str:
-    """The counts behind the numbers, in one paragraph."""
-    counts = ", ".join(f"{name} {value:,}" for name, value in result.counts.items())
-    excluded = ", ".join(f"{reason} {value:,}" for reason, value in result.excluded.items() if value)
-    return f"Counts: {counts}." + (f" Held-out pairs left out: {excluded}." if excluded else "")
+def metric_of(result: ProtocolResult, metric: str) -> str:
+    """The metric a result is shown by, with its cut: the one asked for, or the result's own where it has another."""
+    asked = f"{metric}@{result.k}"
+    measured = [name for section in result.sections for name in section.comparisons]
+    return asked if asked in measured or not measured else measured[0]
 
 
-def number(value: float) -> str:
-    """A share with four digits and no leading zero, ``.0347``."""
-    return f"{value:.4f}".removeprefix("0")
-
-
-def signed(value: float) -> str:
-    """The same with its sign, ``+.0012``."""
-    return ("-" if value < 0 else "+") + number(abs(value))
+def lower_is_better(metric: str) -> bool:
+    """Whether less of a metric, named with its cut, is better."""
+    return metric.partition("@")[0] in LOWER_IS_BETTER
 
 
 def _methods(result: ProtocolResult, metric: str, method: str, against: str, narrow: bool) -> Table:
@@ -119,16 +115,18 @@ def _row(
         cells = [Text(section.name), Text(f"{section.n_candidates:,}"), Text(asked)]
     if not comparison.estimates:
         return cells + [Text("-", style="dim") for _ in methods]
-    best = max(estimate.mean for estimate in comparison.estimates.values())
+    lower = lower_is_better(comparison.metric)
+    best = (min if lower else max)(estimate.mean for estimate in comparison.estimates.values())
     between = "\n" if narrow else " "
     for name in methods:
         estimate = comparison.estimates[name]
-        cell = Text(number(estimate.mean), style="bold" if estimate.mean == best > 0 else "")
+        cell = Text(number(estimate.mean), style="bold" if estimate.mean == best and (lower or best > 0) else "")
         half = number((estimate.high - estimate.low) / 2)
         cells.append(cell.append(f"{between}±{half}", style="dim not bold"))
     if pair:
         difference = comparison.difference(*pair)
         sign, style = SIGNS[(1 if difference.estimate.mean > 0 else -1) if difference.significant else 0]
+        style = {"green": "red", "red": "green"}.get(style, style) if lower else style
         cells.append(Text(f"{signed(difference.estimate.mean)} {sign}", style=style))
     return cells
 
@@ -138,14 +136,9 @@ def _exposure(result: ProtocolResult) -> Table:
         header_style="bold", box=None, pad_edge=False, padding=(0, 1),
     )  # fmt: skip
     table.add_column("", no_wrap=True)
-    for label in result.taken:
-        table.add_column(label, justify="right")
+    for bucket in result.taken:
+        table.add_column(bucket, justify="right")
     table.add_row("taken", *(f"{share:.1%}" for share in result.taken.values()), style="bold")
     for method, shares in result.exposure.items():
         table.add_row(f"shown by {method}", *(f"{share:.1%}" for share in shares.values()))
     return table
-
-
-def _label(metric: str) -> str:
-    name, _, k = metric.partition("@")
-    return f"{_LABELS.get(name, name)}@{k}"

@@ -63,6 +63,7 @@ class AttributesEncoder:
         if len(rows) > _ITEMS:
             rows = np.sort(np.random.default_rng(context.seed).choice(rows, _ITEMS, replace=False))
         directions, singular = singular_directions(one_hot[rows], RANK, context.seed)
+        context.fitted.on(rows)
         counts = {"items": len(catalog), "missing": int((~present).sum())}
         encoder = cls(name, columns, directions / np.sqrt(singular), counts)
         return encoder, encoder._project(one_hot, present)

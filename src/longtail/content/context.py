@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+import numpy as np
 import numpy.typing as npt
 
 from longtail.content.cache import EncodingCache
-from longtail.core.arrays import Int64, State
+from longtail.core.arrays import Bool, Int64, State
 from longtail.core.features import Field
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.schema import FieldSchema
+
+
+class Fitted:
+    """The items that encoders were fitted on, as they themselves tell it: evaluation holds it against its split."""
+
+    def __init__(self) -> None:
+        self._rows: list[Int64 | None] = []
+
+    def on(self, rows: Int64 | None) -> None:
+        """Say that something was fitted on these rows of the catalog; None: on all."""
+        self._rows.append(rows)
+
+    def mask(self, n_items: int) -> Bool:
+        """Every item that anything was fitted on, ``(n_items,) bool``."""
+        items = np.zeros(n_items, dtype=np.bool_)
+        for rows in self._rows:
+            items[slice(None) if rows is None else rows] = True
+        return items
 
 
 @dataclass(frozen=True)
@@ -27,6 +46,7 @@ class Context:
         seed: of whatever is random in fitting.
         allow_network: whether a model may be fetched from the hub.
         base: the folder that paths of pictures are relative to.
+        fitted: told which items encoders are fitted on.
     """
 
     cache: EncodingCache | None = None
@@ -34,6 +54,7 @@ class Context:
     seed: int = 0
     allow_network: bool = False
     base: Path = Path()
+    fitted: Fitted = field(default_factory=Fitted)
 
 
 class FieldEncoder(Protocol):

@@ -71,6 +71,8 @@ class ImageEncoder:
             )
         rows = Rows(_seen(rows.matrix, pooled, classifiers), rows.row_of)
         preparation = Preparation.fit(rows, fit_rows, signed_root=True)
+        for learned in (fit_rows, *(label.items for label in labels)):
+            context.fitted.on(learned)
         return cls(name, model, hosts, pooled, classifiers, preparation, counts), preparation.apply(name, rows)
 
     def encode(self, catalog: Catalog, context: Context) -> Field:

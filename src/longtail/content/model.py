@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from longtail.content.cache import EncodingCache
 from longtail.content.context import Context, FieldEncoder
 from longtail.content.nesting import nest, nested
 from longtail.content.registry import ENCODERS, plan
-from longtail.core.arrays import Int64, State
+from longtail.core.arrays import Bool, Int64, State
 from longtail.core.errors import DataError
 from longtail.core.features import Features
 from longtail.core.progress import SILENT, Progress
@@ -33,12 +33,15 @@ class ContentModel:
         cache: where encodings are kept; not part of the state, may be set on a restored model.
         allow_network: whether models may be fetched.
         base: the folder that paths of pictures are relative to; not part of the state.
+        fitted_on: ``(n_items,) bool``, the items of the catalog that anything was fitted on, as the encoders tell it;
+            not part of the state.
     """
 
     encoders: tuple[tuple[str, FieldEncoder], ...]
     cache: EncodingCache | None = None
     allow_network: bool = False
     base: Path = Path()
+    fitted_on: Bool | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def fit(
@@ -76,10 +79,11 @@ class ContentModel:
         context = Context(cache, progress, seed, allow_network, base)
         encoders, fields = [], []
         for name, (registered, schemas) in plan(catalog.schema).items():
-            encoder, field = ENCODERS[registered].fit(name, schemas, catalog, context, fit_rows)
+            encoder, encoded = ENCODERS[registered].fit(name, schemas, catalog, context, fit_rows)
             encoders.append((registered, encoder))
-            fields.append(field)
-        return cls(tuple(encoders), cache, allow_network, base), Features(catalog.items, tuple(fields))
+            fields.append(encoded)
+        told = context.fitted.mask(len(catalog))
+        return cls(tuple(encoders), cache, allow_network, base, told), Features(catalog.items, tuple(fields))
 
     def encode(self, catalog: Catalog, *, progress: Progress = SILENT) -> Features:
         """Features of other items, or of the same: a row gets the bits it got, or would have got, in fitting.

@@ -44,6 +44,7 @@ class NumbersEncoder:
             NumberColumn.fit(column, schema, numbers, catalog.table[column], rows)
             for (column, schema), numbers in zip(schemas.items(), read, strict=True)
         )
+        context.fitted.on(rows)
         encoder = cls(name, columns)
         return encoder, encoder._field(read, len(catalog))
 

@@ -42,11 +42,13 @@ class Labels:
         classes: names of its values.
         targets: ``(n_pictures, c) float32``, shares of the values among the picture's items (one picture may show
             several colours); zero rows where a picture has no label.
+        items: rows of the items whose values were counted.
     """
 
     name: str
     classes: list[str]
     targets: Float32
+    items: Int64
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def read_labels(
     for name, schema in _attributes(catalog, wanted).items():
         read = Occurrences.read(name, schema, catalog)
         used = allowed[read.items]
-        found = _count(name, read, row_of[read.items[used]], read.values[used], n_pictures)
+        found = _count(name, read, used, row_of, n_pictures)
         n_values = len(np.unique(read.values[used]))
         same = next((label.name for label in labels if _says_the_same(label.targets, found.targets)), None)
         n_labelled = int(found.targets.any(axis=1).sum())
@@ -191,8 +193,10 @@ def _attributes(catalog: Catalog, wanted: list[str] | None) -> dict[str, FieldSc
     return {name: fields.get(name, FieldSchema(kind="category")) for name in wanted}
 
 
-def _count(name: str, read: Occurrences, pictures: Int64, values: Int64, n_pictures: int) -> Labels:
-    """Shares of the values that enough pictures have, most common first."""
+def _count(name: str, read: Occurrences, used: Bool, row_of: Int64, n_pictures: int) -> Labels:
+    """Shares of the values that enough pictures have, most common first; of the occurrences that may be used."""
+    items, values = read.items[used], read.values[used]
+    pictures = row_of[items]
     pairs, times = np.unique(pictures * len(read.names) + values, return_counts=True)
     rows, columns = pairs // max(1, len(read.names)), pairs % max(1, len(read.names))
     n_with = np.bincount(columns, minlength=len(read.names))
@@ -206,7 +210,7 @@ def _count(name: str, read: Occurrences, pictures: Int64, values: Int64, n_pictu
     targets[rows[own], place[columns[own]]] = times[own]
     totals = targets.sum(axis=1, keepdims=True)
     targets /= np.where(totals > 0, totals, np.float32(1))
-    return Labels(name, [read.names[at] for at in kept], targets)
+    return Labels(name, [read.names[at] for at in kept], targets, np.unique(items))
 
 
 def _says_the_same(one: Float32, other: Float32) -> bool:

@@ -80,6 +80,7 @@ class TextEncoder:
         encoder = cls(name, column, schema.template, chosen, model, _UNFITTED, {})
         rows, counts = encoder._read(catalog, context)
         encoder = replace(encoder, preparation=Preparation.fit(rows, fit_rows), counts=counts)
+        context.fitted.on(fit_rows)
         return encoder, encoder.preparation.apply(name, rows)
 
     def encode(self, catalog: Catalog, context: Context) -> Field:

@@ -40,6 +40,7 @@ class VectorEncoder:
         """
         rows, not_finite = read_vectors(name, catalog, None)
         preparation = Preparation.fit(rows, fit_rows)
+        context.fitted.on(fit_rows)
         counts = {"items": len(catalog), "missing": int((~rows.present).sum()), "not_finite": not_finite}
         return cls(name, preparation, counts), preparation.apply(name, rows)
 

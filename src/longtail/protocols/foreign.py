@@ -37,13 +37,17 @@ class ForeignEmbeddings:
                 is known.
         """
         user_vectors, user_known = _vectors(self.users, "user_id", users)
-        item_vectors, item_known = _vectors(self.items, "item_id", items)
+        item_vectors, item_known = self.of_items(items)
         if user_vectors.shape[1] != item_vectors.shape[1]:
             raise DataError(
                 f"{self.users} has vectors of {user_vectors.shape[1]} numbers and {self.items} of "
                 f"{item_vectors.shape[1]}; their inner product needs equal lengths."
             )
         return BoundEmbeddings(self.name, user_vectors, item_vectors, user_known, item_known)
+
+    def of_items(self, items: Vocabulary) -> tuple[Float32, Bool]:
+        """The items' vectors, ``(n_items, d)``, and which have one. Raises DataError as :meth:`bind`."""
+        return _vectors(self.items, "item_id", items)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from longtail.core.arrays import Bool, Int64
 from longtail.core.errors import LongtailError
+from longtail.core.vocabulary import Vocabulary
 from longtail.data.events import utc
-from longtail.protocols.methods import TrainedParts
-from longtail.protocols.pairs import contains, rows_of
+from longtail.protocols.methods import ChosenOn, TrainedParts
+from longtail.protocols.pairs import rows_of
 
 
 class LeakError(LongtailError):
@@ -39,8 +41,8 @@ def check_training(
     Raises:
         LeakError: a pair in the matrix that is not in the training events; more events of an item than training has;
             an item first seen at or after the cut; a hidden item with interactions, among the bridge's targets or among
-            the items encoders were fitted on; a bridge target without interactions; a validation pair that is neither
-            in the training nor in the validation events.
+            the items encoders were fitted on; a bridge target without interactions; choices made on a pair that is
+            neither in the training nor in the validation events, or on more events of an item than both have.
     """
     _check_pairs(parts, training)
     if cut is not None:
@@ -52,7 +54,11 @@ def check_training(
     hidden_rows[known[known >= 0]] = True
     counts = parts.interactions.n_interactions
     _refuse_items(parts, hidden_rows & (counts > 0), "were to be hidden and have interactions in the training matrix")
-    _check_stages(parts, hidden_rows, counts, validation)
+    _check_stages(parts, hidden_rows, counts)
+    if parts.provenance.choices is not None:
+        _check_choices(
+            parts.provenance.choices, pa.concat_tables([training, *([] if validation is None else [validation])])
+        )
 
 
 def _check_pairs(parts: TrainedParts, training: pa.Table) -> None:
@@ -76,28 +82,39 @@ def _check_pairs(parts: TrainedParts, training: pa.Table) -> None:
     _refuse_items(parts, seen.item_events > events, "have more events than the training events hold of them")
 
 
-def _check_stages(parts: TrainedParts, hidden: Bool, counts: Int64, validation: pa.Table | None) -> None:
+def _check_stages(parts: TrainedParts, hidden: Bool, counts: Int64) -> None:
     told = parts.provenance
     if told.bridge_items is not None:
         _refuse_items(parts, told.bridge_items & hidden, "were to be hidden and are targets of the bridge")
         _refuse_items(parts, told.bridge_items & (counts == 0), "have no training event and are targets of the bridge")
     if told.encoder_items is not None:
         _refuse_items(parts, told.encoder_items & hidden, "were to be hidden and an encoder was fitted on them")
-    if told.validation_users is not None and told.validation_items is not None:
-        seen = parts.interactions
-        stray = ~contains(seen.matrix, told.validation_users, told.validation_items)
-        if validation is not None:
-            user, item = rows_of(validation["user_id"], seen.users), rows_of(validation["item_id"], seen.items)
-            known = (user >= 0) & (item >= 0)
-            given = user[known] * len(seen.items) + item[known]
-            stray &= ~np.isin(told.validation_users.astype(np.int64) * len(seen.items) + told.validation_items, given)
-        if stray.any():
-            place = int(np.flatnonzero(stray)[0])
-            raise LeakError(
-                f"Choices were scored on {int(stray.sum()):,} pairs that training was not given, the first of user "
-                f"{seen.users.id(int(told.validation_users[place]))!r} and item "
-                f"{seen.items.id(int(told.validation_items[place]))!r}. Take them out of the training events."
-            )
+
+
+def _check_choices(chosen: ChosenOn, given: pa.Table) -> None:
+    """Every pair that choices were made on was given, and no more events of an item than were given."""
+    users = Vocabulary(pc.unique(given["user_id"]), "user")
+    items = Vocabulary(pc.unique(given["item_id"]))
+    n_items = len(items)
+    user, item = rows_of(chosen.pairs["user_id"], users), rows_of(chosen.pairs["item_id"], items)
+    allowed = rows_of(given["user_id"], users) * n_items + rows_of(given["item_id"], items)
+    stray = (user < 0) | (item < 0) | ~np.isin(user * n_items + item, allowed)
+    if stray.any():
+        first = chosen.pairs.slice(int(np.flatnonzero(stray)[0]), 1).to_pylist()[0]
+        raise LeakError(
+            f"Choices were made on {int(stray.sum()):,} pairs that training was not given, the first of user "
+            f"{first['user_id']!r} and item {first['item_id']!r}. Take them out of the training events."
+        )
+    # A later event of a pair that was given shows only in the number of events.
+    events = np.bincount(rows_of(given["item_id"], items), weights=given["events"].to_numpy(), minlength=n_items)
+    row = rows_of(chosen.events["item_id"], items)
+    more = chosen.events["events"].to_numpy() > np.where(row >= 0, events[row], 0)
+    if more.any():
+        first_item = chosen.events["item_id"][int(np.flatnonzero(more)[0])].as_py()
+        raise LeakError(
+            f"Choices were made on more events of {int(more.sum()):,} items than training was given, the first of item "
+            f"{first_item!r}. Take later events out of what choices are tried on and scored by."
+        )
 
 
 def _refuse_items(parts: TrainedParts, wrong: Bool, what: str) -> None:

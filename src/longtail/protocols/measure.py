@@ -13,10 +13,11 @@ from longtail.core.buckets import LABELS, bucket_of
 from longtail.core.progress import SILENT, Progress
 from longtail.evaluate.compare import compare_each
 from longtail.evaluate.full_ranking import rank_each
+from longtail.evaluate.hits import as_relevance
 from longtail.evaluate.metrics import ACCURACY, coverage_at_k, exposure_share, gini_at_k, novelty_at_k, taken_share
+from longtail.evaluate.result import Section
 from longtail.evaluate.score import score
 from longtail.protocols.methods import Method
-from longtail.protocols.result import Section
 
 WHOLE, TAIL = "whole catalog", "tail"
 
@@ -53,6 +54,7 @@ def measure(
     *,
     k: int,
     seen: sparse.csr_array | None,
+    groups: Mapping[str, Bool] | None = None,
     metrics: Sequence[str] = tuple(ACCURACY),
     resamples: int = 2_000,
     seed: int = 0,
@@ -68,6 +70,8 @@ def measure(
         n_interactions: ``(n_items,)`` training users of each item.
         k: the cut.
         seen: training pairs that are left out of rankings; None: nothing is.
+        groups: masks ``(n_users,) bool`` by name; each that has relevant users is a section of its own behind the
+            others, over the first candidates.
         metrics: names in :data:`longtail.evaluate.metrics.ACCURACY`.
         resamples: of the bootstrap.
         seed: of ties and bootstrap.
@@ -78,44 +82,53 @@ def measure(
         DataError: shapes do not fit.
         NumericalError: a method gave NaN.
     """
+    relevant = as_relevance(relevant)
     users = np.flatnonzero(np.diff(relevant.indptr))
     wanted = sparse.csr_array(relevant[users])
     parts = {name: _within(wanted, mask) for name, mask in candidates.items()}
-    values: dict[str, dict[str, dict[str, Float64]]] = {name: {f"{m}@{k}": {} for m in metrics} for name in candidates}
-    spread: dict[str, dict[str, dict[str, float]]] = {name: {} for name in candidates}
+    whole = next(iter(candidates), None)
+    # A view is a set of candidates and the rows of users it is averaged over, of those that are ranked for.
+    judged = {name: np.flatnonzero(np.diff(part.indptr)) for name, part in parts.items()}
+    views = {name: (name, rows) for name, rows in judged.items()}
+    if whole is not None:
+        of_groups = {name: judged[whole][mask[users[judged[whole]]]] for name, mask in (groups or {}).items()}
+        views.update({name: (whole, rows) for name, rows in of_groups.items() if len(rows)})
+    values: dict[str, dict[str, dict[str, Float64]]] = {name: {f"{m}@{k}": {} for m in metrics} for name in views}
+    spread: dict[str, dict[str, dict[str, float]]] = {name: {} for name in views}
     exposure: dict[str, dict[str, float]] = {}
     buckets = bucket_of(n_interactions)
-    whole = next(iter(candidates), None)
     with progress.task("measuring", total=len(methods)) as task:
         for method in methods:
             task.say(method.name)
-            rankings = _rank(method, users, k, list(candidates.values()), seen, seed)
-            for (name, mask), ranked in zip(candidates.items(), rankings, strict=True):
-                scores = score(ranked, parts[name], k, metrics)
-                for metric, column in scores.values.items():
-                    values[name][metric][method.name] = column
-                shown = ranked[scores.users]
+            found = _rank(method, users, k, list(candidates.values()), seen, seed)
+            rankings = dict(zip(candidates, found, strict=True))
+            scores = {name: score(ranked, parts[name], k, metrics) for name, ranked in rankings.items()}
+            for name, (among, rows) in views.items():
+                places = np.searchsorted(judged[among], rows)
+                for metric, column in scores[among].values.items():
+                    values[name][metric][method.name] = column[places]
+                shown, mask = rankings[among][rows], candidates[among]
                 novelty = novelty_at_k(shown, n_interactions, n_users or relevant.shape[0], k)
                 spread[name][method.name] = {
                     "coverage": coverage_at_k(shown, mask, k),
                     "gini": gini_at_k(shown, mask, k),
                     "novelty": float(novelty.mean()) if len(novelty) else 0.0,
                 }
-                if name == whole:
-                    shares = exposure_share(ranked, buckets, len(LABELS), k)
-                    exposure[method.name] = dict(zip(LABELS, shares.tolist(), strict=True))
+            if whole is not None:
+                shares = exposure_share(rankings[whole], buckets, len(LABELS), k)
+                exposure[method.name] = dict(zip(LABELS, shares.tolist(), strict=True))
             task.advance()
     sections = []
-    for name, mask in candidates.items():
-        part = parts[name]
-        n_judged = int((np.diff(part.indptr) > 0).sum())
+    for name, (among, rows) in views.items():
+        part = sparse.csr_array(parts[among][rows])
+        asked = len(users) if name == among else int((groups or {})[name][users].sum())
         sections.append(
             Section(
                 name=name,
-                n_candidates=int(mask.sum()),
+                n_candidates=int(candidates[among].sum()),
                 n_relevant_items=len(np.unique(part.indices)),
-                n_users=n_judged,
-                n_users_without=len(users) - n_judged,
+                n_users=len(rows),
+                n_users_without=asked - len(rows),
                 n_pairs=int(part.nnz),
                 comparisons=compare_each(values[name], resamples=resamples, seed=seed),
                 spread=spread[name],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 from scipy import sparse
 
 from longtail.blend import default_exposure
@@ -97,16 +98,27 @@ class Provenance:
     """What the stages of a training run say they learned from; checked against the split, None is not checked.
 
     Attributes:
-        bridge_items: ``(n_items,) bool``, items whose vectors were the bridge's targets.
+        bridge_items: ``(n_items,) bool``, items whose vectors were targets of a bridge, the article's among them.
         encoder_items: ``(n_items,) bool``, items that encoders which learn were fitted on.
-        validation_users: user rows of the pairs that choices were scored on, ``(n_pairs,)``.
-        validation_items: their item rows.
+        choices: what choices were made on, in this run or in the one that they are kept from.
     """
 
     bridge_items: Bool | None = None
     encoder_items: Bool | None = None
-    validation_users: Int64 | None = None
-    validation_items: Int64 | None = None
+    choices: ChosenOn | None = None
+
+
+@dataclass(frozen=True)
+class ChosenOn:
+    """What choices were made on, by id: they may be kept for a run with other rows.
+
+    Attributes:
+        pairs: ``user_id``, ``item_id``: pairs that candidates were tried on or scored by; a pair may occur twice.
+        events: ``item_id``, ``events``: the events of these items in both parts together.
+    """
+
+    pairs: pa.Table
+    events: pa.Table
 
 
 @dataclass(frozen=True)

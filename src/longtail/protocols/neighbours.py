@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import sparse
 
 from longtail.calibrate.model import ItemModel
 from longtail.cf.popular import Popularity
 from longtail.core.arrays import Bool, Float32, Int64
-from longtail.protocols.methods import Factors, Method, Scored, TrainedParts
+from longtail.protocols.foreign import BoundEmbeddings, ForeignEmbeddings
+from longtail.protocols.methods import Factors, ForeignMethod, Method, Scored, TrainedParts
 
 
 def co_taken(taken: sparse.csr_array, at_least: int) -> sparse.csr_array:
@@ -46,8 +49,11 @@ def draw_per_group(eligible: Bool, group: Int64, most: int, seed: int) -> Bool:
     return drawn
 
 
-def neighbour_methods(parts: TrainedParts) -> list[Method]:
-    """Popularity, content kNN, ALS alone, the article's method and longtail, each asked by an item's row."""
+def neighbour_methods(parts: TrainedParts, foreign: Sequence[ForeignMethod] = ()) -> list[Method]:
+    """Popularity, content kNN, ALS alone, the article's method and longtail, each asked by an item's row.
+
+    Foreign embeddings follow, by the cosine of their item vectors; foreign rankings are for users and say nothing here.
+    """
     model, counts = parts.model, parts.interactions.n_interactions
     methods: list[Method] = [Scored("popularity", Popularity.from_matrix(parts.interactions.matrix))]
     content = model.content if parts.content is None else parts.content
@@ -57,6 +63,10 @@ def neighbour_methods(parts: TrainedParts) -> list[Method]:
     if parts.article is not None:
         methods.append(beside("article", parts.article, counts))
     methods.append(beside("longtail", model, counts))
+    for one in foreign:
+        if isinstance(one, ForeignEmbeddings):
+            vectors, known = one.of_items(parts.interactions.items)
+            methods.append(BoundEmbeddings(one.name, unit(vectors), unit(vectors), known, known))
     return methods
 
 

@@ -8,25 +8,28 @@ from longtail.core.errors import DataError
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
+from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.cold import cold
 from longtail.protocols.few_shot import few_shot
 from longtail.protocols.methods import Fit
 from longtail.protocols.new_users import new_users
 from longtail.protocols.random_holdout import random_holdout
-from longtail.protocols.result import ProtocolResult
+from longtail.protocols.relevance import relevance
 from longtail.protocols.run import Options
 from longtail.protocols.similar import similar
 from longtail.protocols.tail import tail
 from longtail.protocols.truncated_heads import truncated_heads
 
-#: ``protocol(events, catalog, fit, *, options, progress) -> ProtocolResult``, in the order they are shown.
+#: ``protocol(events, catalog, fit, *, options, progress) -> ProtocolResult``, in the order they are run and shown:
+#: the first three share a training run.
 PROTOCOLS: dict[str, Callable[..., ProtocolResult]] = {
     "tail": tail,
+    "similar": similar,
+    "relevance": relevance,
     "cold": cold,
     "random": random_holdout,
     "new-users": new_users,
     "few-shot": few_shot,
-    "similar": similar,
     "truncated-heads": truncated_heads,
 }
 
@@ -38,7 +41,8 @@ def run_all(
     names: list[str],
     events: Events,
     catalog: Catalog,
-    trainer: Callable[[bool], Fit],
+    fit: Fit,
+    at_levels: Callable[[], Fit],
     *,
     options: Options,
     progress: Progress = SILENT,
@@ -46,10 +50,11 @@ def run_all(
     """Run several protocols; one that this shop's data does not allow is skipped and says why.
 
     Args:
-        names: keys of :data:`PROTOCOLS`.
+        names: keys of :data:`PROTOCOLS`; they are run in its order.
         events: all events.
         catalog: all items that may be ranked.
-        trainer: makes a fresh fit; its argument says whether choices are made once for several levels.
+        fit: trains for all protocols that train once; it may hand out a run that it was asked for before.
+        at_levels: makes a fit of its own for a protocol that trains at several levels; it should make its choices once.
         options: of every protocol.
         progress: told of each stage.
 
@@ -60,10 +65,10 @@ def run_all(
         LeakError: training saw what is tested: that is never skipped.
     """
     results, skipped = [], {}
-    for name in names:
+    for name in sorted(names, key=list(PROTOCOLS).index):
         try:
-            fit = trainer(name in SEVERAL_LEVELS)
-            results.append(PROTOCOLS[name](events, catalog, fit, options=options, progress=progress))
+            own = at_levels() if name in SEVERAL_LEVELS else fit
+            results.append(PROTOCOLS[name](events, catalog, own, options=options, progress=progress))
         except DataError as error:
             skipped[name] = str(error)
     return results, skipped

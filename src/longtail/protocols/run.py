@@ -15,10 +15,11 @@ from longtail.core.progress import Progress
 from longtail.data.catalog import Catalog
 from longtail.data.database import literal
 from longtail.data.events import Events
+from longtail.data.judgements import Judgements
+from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.measure import measure
 from longtail.protocols.methods import ForeignMethod, Method, TrainedParts, standard_methods
 from longtail.protocols.pairs import HeldOut, held_out_pairs, pair_counts
-from longtail.protocols.result import ProtocolResult
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Options:
         exclude_seen: whether rankings leave out what a user took before, and tests with them.
         relevant_types: event types that count as taken; None: all. Training sees every type.
         foreign: further methods to measure.
+        judgements: what people said of neighbours, for the relevance protocol.
+        relevant_by: the column of the catalog that stands in for judgements; None: the first category.
         resamples: of the bootstrap over users.
         seed: of splits, ties and bootstrap.
     """
@@ -53,6 +56,8 @@ class Options:
     exclude_seen: bool = True
     relevant_types: Sequence[str] | None = None
     foreign: Sequence[ForeignMethod] = ()
+    judgements: Judgements | None = None
+    relevant_by: str | None = None
     resamples: int = 2_000
     seed: int = 0
 

@@ -7,19 +7,18 @@ from datetime import datetime
 import numpy as np
 from scipy import sparse
 
-from longtail.core.arrays import Bool
 from longtail.core.buckets import LABELS, bucket_of
 from longtail.core.errors import DataError
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.data.split import by_time
+from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import measure
 from longtail.protocols.methods import Fit
 from longtail.protocols.neighbours import co_taken, draw_per_group, neighbour_methods
 from longtail.protocols.pairs import held_out_pairs, pair_counts
-from longtail.protocols.result import ProtocolResult, Section
 from longtail.protocols.run import Options, check_rows, taken
 from longtail.protocols.tail import default_cut
 
@@ -73,30 +72,22 @@ def similar(
     asking = draw_per_group(np.diff(together.indptr) > 0, bucket_of(counts), most, options.seed)
     if not asking.any():
         raise DataError(f"No two items were taken together by {at_least} users after {split.cut}. Move the cut back.")
-    methods = neighbour_methods(parts)
+    methods = neighbour_methods(parts, options.foreign)
     itself = sparse.csr_array(sparse.eye_array(len(counts), dtype=np.float32, format="csr"))
     sellable = np.arange(len(counts)) < n_catalog
-    groups: dict[str, Bool] = {ALL: asking}
-    groups.update({label: asking & (bucket_of(counts) == number) for number, label in enumerate(LABELS)})
-    sections: list[Section] = []
-    exposures = []
-    for name, group in groups.items():
-        if not group.any():
-            continue
-        measured = measure(
-            methods,
-            sparse.csr_array(sparse.diags_array(group.astype(np.float32)) @ together).astype(np.bool_),
-            {name: sellable},
-            counts,
-            k=options.k,
-            seen=itself,
-            resamples=options.resamples,
-            seed=options.seed,
-            n_users=len(seen.users),
-            progress=progress,
-        )
-        sections += measured.sections
-        exposures.append((measured.exposure, measured.taken))
+    measured = measure(
+        methods,
+        sparse.csr_array(sparse.diags_array(asking.astype(np.float32)) @ together).astype(np.bool_),
+        {ALL: sellable},
+        counts,
+        k=options.k,
+        seen=itself,
+        groups={label: bucket_of(counts) == number for number, label in enumerate(LABELS)},
+        resamples=options.resamples,
+        seed=options.seed,
+        n_users=len(seen.users),
+        progress=progress,
+    )
     return ProtocolResult(
         protocol="similar",
         question=QUESTION,
@@ -113,8 +104,8 @@ def similar(
             "tested pairs": int(later.relevant.nnz),
         },
         excluded=later.excluded,
-        sections=tuple(sections),
-        exposure=exposures[0][0],
-        taken=exposures[0][1],
+        sections=measured.sections,
+        exposure=measured.exposure,
+        taken=measured.taken,
         notes=("Means and intervals are over asking items, not over users.",),
     )

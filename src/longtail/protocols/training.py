@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from longtail.calibrate.choices import Choices
 from longtail.calibrate.embeddings import fit
+from longtail.calibrate.model import ItemModel
 from longtail.cf.als import AlsFit
 from longtail.content.cache import EncodingCache
 from longtail.content.combine import combine
-from longtail.core.arrays import Int64
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
-from longtail.pipeline import Learned, learn
-from longtail.protocols.methods import Provenance, TrainedParts
+from longtail.pipeline import Encoded, Learned, encode, learn
+from longtail.protocols.catalog_leaks import check_catalog
+from longtail.protocols.methods import ChosenOn, Provenance, TrainedParts
 from longtail.recipe import Recipe
 
 
@@ -27,7 +31,7 @@ class Trainer:
         recipe: settings.
         keep_choices: make the choices of validation in the first run and keep them for later ones, for protocols that
             train the same shop at several levels: levels then differ in what is known and not in what was chosen. The
-            first run must be the one that sees least.
+            first run must be the one that sees least: every later one is checked for what choices were made on.
         article: whether the article's method is trained beside longtail.
         cache: where encoded content is kept.
         allow_network: whether pretrained models may be fetched.
@@ -52,6 +56,22 @@ class Trainer:
         self.progress = progress
         #: What the last run chose; None before the first.
         self.choices: Choices | None = None
+        self._chosen_on: ChosenOn | None = None
+        self._catalogs = _Catalogs()
+        self._last: tuple[Any, TrainedParts] | None = None
+
+    def at_levels(self) -> Trainer:
+        """A trainer like this one that makes its choices once; what this one found out about the catalog it has too."""
+        other = Trainer(
+            self.recipe,
+            keep_choices=True,
+            article=self.article,
+            cache=self.cache,
+            allow_network=self.allow_network,
+            progress=self.progress,
+        )
+        other._catalogs = self._catalogs
+        return other
 
     def __call__(
         self,
@@ -61,7 +81,11 @@ class Trainer:
         hidden: Sequence[str] = (),
         validation: Events | None = None,
     ) -> TrainedParts:
-        """Train on these events and this catalog."""
+        """Train on these events and this catalog; asked for the last run once more, it is handed out again."""
+        asked = (events.fingerprint(), tuple(hidden), None if validation is None else validation.fingerprint())
+        if self._last is not None and self._last[0] == (asked, catalog.items):
+            return self._last[1]
+        self._last = None
         learned = learn(
             self.recipe,
             events,
@@ -69,16 +93,53 @@ class Trainer:
             hidden=hidden,
             validation=validation,
             choices=self.choices if self.keep_choices else None,
-            cache=self.cache,
-            allow_network=self.allow_network,
+            encoded=self._encoded(catalog, hidden),
             progress=self.progress,
         )
         self.choices = learned.choices
-        return parts_of(self.recipe, learned, article=self.article, progress=self.progress)
+        parts = parts_of(self.recipe, learned, article=self.article, chosen_on=self._chosen_on, progress=self.progress)
+        self._chosen_on = parts.provenance.choices
+        if not self.keep_choices:
+            self._last = ((asked, catalog.items), parts)
+        return parts
+
+    def _encoded(self, catalog: Catalog, hidden: Sequence[str]) -> Encoded:
+        """The content of a catalog, which no event can change: where no item is hidden it is encoded once."""
+        known = self._catalogs
+        if known.catalog is not catalog:
+            check_catalog(self.recipe, catalog, progress=self.progress)
+            known.catalog, known.encoded = catalog, None
+        if not hidden and known.encoded is not None:
+            return known.encoded
+        encoded = encode(
+            self.recipe, catalog, hidden=hidden, cache=self.cache, allow_network=self.allow_network,
+            progress=self.progress,
+        )  # fmt: skip
+        if not hidden:
+            known.encoded = encoded
+        return encoded
 
 
-def parts_of(recipe: Recipe, learned: Learned, *, article: bool = True, progress: Progress = SILENT) -> TrainedParts:
-    """What a protocol needs of a training run, with the article's method on the same interactions and features."""
+@dataclass
+class _Catalogs:
+    """The catalog trained with last, which was looked at for leaks, and its content encoded with no item hidden."""
+
+    catalog: Catalog | None = None
+    encoded: Encoded | None = None
+
+
+def parts_of(
+    recipe: Recipe,
+    learned: Learned,
+    *,
+    article: bool = True,
+    chosen_on: ChosenOn | None = None,
+    progress: Progress = SILENT,
+) -> TrainedParts:
+    """What a protocol needs of a training run, with the article's method on the same interactions and features.
+
+    ``chosen_on``: what choices were made on that are kept from an earlier run.
+    """
     plain = None
     if article and learned.features.present.any():
         plain = fit(
@@ -91,18 +152,40 @@ def parts_of(recipe: Recipe, learned: Learned, *, article: bool = True, progress
             seed=recipe.seed,
             progress=progress,
         )
-    users: Int64 | None = None
-    items: Int64 | None = None
-    if learned.validation is not None:
-        # Sparse indices may be 32 bits wide; pairs are compared by user x items + item, which is not.
-        users, items = (part.astype(np.int64) for part in learned.validation.nonzero())
     return TrainedParts(
         interactions=learned.interactions,
         model=learned.model,
         content=combine(learned.features, learned.choices.field_weights),
         article=plain,
-        provenance=Provenance(validation_users=users, validation_items=items),
+        provenance=_provenance(learned, plain, chosen_on),
         weights=recipe.weights,
         als=learned.choices.als,
         exposure=learned.exposure,
     )
+
+
+def chosen_on(learned: Learned) -> ChosenOn | None:
+    """What a run made its choices on, as its own matrices have it; None where choices were given."""
+    split, seen = learned.split, learned.interactions
+    if split is None:
+        return None
+    users, items = (np.concatenate(rows) for rows in zip(split.earlier.nonzero(), split.scored.nonzero(), strict=True))
+    counted = np.flatnonzero(split.item_events)
+    return ChosenOn(
+        pa.table({"user_id": seen.users.ids.take(pa.array(users)), "item_id": seen.items.ids.take(pa.array(items))}),
+        pa.table({"item_id": seen.items.ids.take(pa.array(counted)), "events": split.item_events[counted]}),
+    )
+
+
+def _provenance(learned: Learned, article: ItemModel | None, kept: ChosenOn | None) -> Provenance:
+    """What every stage of a run says it learned from."""
+    n_items = len(learned.interactions.items)
+    taught = np.zeros(n_items, dtype=np.bool_)
+    for model in (learned.model, article):
+        if model is not None and model.taught is not None:
+            taught |= model.taught
+    encoded = None
+    if learned.content.fitted_on is not None:
+        encoded = np.zeros(n_items, dtype=np.bool_)
+        encoded[: len(learned.content.fitted_on)] = learned.content.fitted_on
+    return Provenance(taught, encoded, kept if learned.split is None else chosen_on(learned))

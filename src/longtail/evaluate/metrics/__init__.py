@@ -17,6 +17,7 @@ from longtail.evaluate.metrics.coverage import coverage_at_k
 from longtail.evaluate.metrics.exposure import exposure_share, taken_share
 from longtail.evaluate.metrics.gini import gini_at_k
 from longtail.evaluate.metrics.hit_rate import hit_rate_at_k
+from longtail.evaluate.metrics.irrelevance import irrelevant_share
 from longtail.evaluate.metrics.mrr import reciprocal_rank_at_k
 from longtail.evaluate.metrics.ndcg import ndcg_at_k
 from longtail.evaluate.metrics.novelty import novelty_at_k
@@ -33,14 +34,19 @@ ACCURACY: dict[str, Metric] = {
     "mrr": reciprocal_rank_at_k,
 }
 
+#: Metrics of which less is better, by name without the cut.
+LOWER_IS_BETTER = frozenset({"irrelevant"})
+
 __all__ = [
     "ACCURACY",
+    "LOWER_IS_BETTER",
     "Metric",
     "average_precision_at_k",
     "coverage_at_k",
     "exposure_share",
     "gini_at_k",
     "hit_rate_at_k",
+    "irrelevant_share",
     "ndcg_at_k",
     "novelty_at_k",
     "recall_at_k",

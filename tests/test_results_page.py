@@ -1,0 +1,81 @@
+"""The page of results says what the numbers say: gains, losses, counts, machine and commit."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from longtail.evaluate.compare import compare
+from longtail.evaluate.result import ProtocolResult, Section
+
+SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "quality" / "protocols.py"))
+README = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "quality" / "readme.py"))
+
+
+def _result(protocol, metric, als, longtail):
+    noise = np.random.default_rng(0).normal(0, 0.01, (2, 200))
+    values = {"ALS": als + noise[0], "longtail": longtail + noise[1]}
+    section = Section("whole catalog", 1_234, 50, 200, 3, 900, {metric: compare(metric, values, resamples=200)})
+    empty = Section("0", 10, 0, 0, 200, 0, {metric: compare(metric, {"ALS": np.zeros(0), "longtail": np.zeros(0)})})
+    counts = {"training events": 12_345, "tested users": 200, "tested pairs": 900}
+    split = {"cut": "2020-09-20T00:00:00", "first": "2020-09-16T00:00:00", "last": "2020-09-21T00:00:00"}
+    return ProtocolResult(
+        protocol, "What next?", 10, ("ALS", "longtail"), split, counts, {"unknown": 7}, (section, empty),
+        notes=("A note.",),
+    ).to_dict()  # fmt: skip
+
+
+@pytest.fixture
+def document():
+    about = {
+        "shop": "hm-week", "command": "longtail evaluate recipes/hm.toml --protocol all", "seconds": 1_234.5,
+        "processor seconds": 2_000.0, "peak MiB": 2_048, "load before": 0.1, "when": "2026-01-02T03:04:05+00:00",
+        "commit": "abc1234+", "machine": {"cpu": "Z80", "cores": 2, "memory GiB": 24}, "versions": {"numpy": "2.0"},
+    }  # fmt: skip
+    results = [
+        _result("tail", "ndcg@10", 0.1, 0.2),
+        _result("relevance", "irrelevant@10", 0.6, 0.3),
+        _result("similar", "ndcg@10", 0.2, 0.1),
+    ]
+    return {"about": about, "results": results, "skipped": {"few-shot": "Too few."}}
+
+
+def test_gains_losses_and_what_was_not_run_are_said(document):
+    page = SCRIPT["page"]({"hm-week": document})
+    assert "Better than ALS alone beyond chance: tail (whole catalog); relevance (whole catalog)." in page
+    assert "Worse beyond chance: similar (whole catalog)." in page
+    assert "Not run: few-shot. Too few." in page
+    for said in (
+        "1,234 s (allowed: 600 s",
+        "2,000 s of processor time",
+        "commit abc1234+",
+        "Z80",
+        "numpy 2.0",
+        "A note.",
+    ):
+        assert said in page, said
+    assert "Left out: unknown 7." in page
+
+
+def test_the_best_is_bold_and_less_is_better_of_what_is_irrelevant(document):
+    tail, relevance, _ = (SCRIPT["table"](result) for result in document["results"])
+    assert "| **.19" in tail[2]
+    assert "**+** +.09" in tail[2] or "**+** +.10" in tail[2]
+    assert "lower is better" in relevance[0]
+    assert "| **.30" in relevance[2] or "| **.29" in relevance[2]
+    assert "**+** -.30" in relevance[2]
+    assert tail[3].endswith("| - | - | - |")
+
+
+def test_the_readme_has_both_shops(document):
+    text = README["placed"]("before\n<!-- results -->stale<!-- /results -->after", {
+        "complete-journey": document["results"][0], "hm-week": document
+    })  # fmt: skip
+    assert text.startswith("before\n<!-- results -->\n| NDCG@10")
+    assert text.endswith("after")
+    assert "stale" not in text
+    assert "200 customers" in text
+    assert "`longtail demo` on Complete Journey" in text
