@@ -13,8 +13,8 @@ from longtail.cli.evaluate_view import number, sentences, show, signed
 from longtail.core.errors import DataError
 from longtail.evaluate.compare import compare
 from longtail.evaluate.metrics import ACCURACY
+from longtail.evaluate.result import ProtocolResult, Section
 from longtail.protocols.registry import PROTOCOLS
-from longtail.protocols.result import ProtocolResult, Section
 
 
 def _section(name, als, longtail, n=400):

@@ -9,13 +9,14 @@ import pytest
 
 from longtail.core.errors import DataError
 from longtail.evaluate.compare import Comparison, Estimate
+from longtail.evaluate.result import ProtocolResult, Section
+from longtail.evaluate.threshold import threshold
 from longtail.protocols.few_shot import few_shot
 from longtail.protocols.leaks import LeakError
 from longtail.protocols.pairs import whole_period
-from longtail.protocols.result import ProtocolResult, Section
 from longtail.protocols.reveal import choose
 from longtail.protocols.run import Options
-from longtail.protocols.truncated_heads import threshold, truncated_heads
+from longtail.protocols.truncated_heads import truncated_heads
 
 FAST = Options(resamples=50)
 

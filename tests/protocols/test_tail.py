@@ -10,7 +10,7 @@ import pytest
 
 from longtail.core.buckets import LABELS
 from longtail.core.errors import DataError
-from longtail.protocols.result import ProtocolResult
+from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.run import Options
 from longtail.protocols.tail import default_cut, tail
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from longtail.evaluate.compare import Comparison
-from longtail.protocols.result import ProtocolResult, Section
+from longtail.evaluate.result import ProtocolResult, Section
 
 _LABELS = {"ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "recall": "Recall", "hit_rate": "HitRate"}
 

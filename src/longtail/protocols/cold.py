@@ -9,10 +9,10 @@ from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.data.split import cold_split
+from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import of_pairs, pair_counts, whole_period
-from longtail.protocols.result import ProtocolResult
 from longtail.protocols.run import Ask, Options, conclude, find_relevant
 
 QUESTION = "Do people find brand-new items, by what they are alone?"

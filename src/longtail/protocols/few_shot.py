@@ -9,9 +9,9 @@ import numpy as np
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
+from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import whole_period
-from longtail.protocols.result import ProtocolResult
 from longtail.protocols.reveal import reveal
 from longtail.protocols.run import Options
 

@@ -14,9 +14,9 @@ from longtail.core.progress import SILENT, Progress
 from longtail.evaluate.compare import compare_each
 from longtail.evaluate.full_ranking import rank_each
 from longtail.evaluate.metrics import ACCURACY, coverage_at_k, exposure_share, gini_at_k, novelty_at_k, taken_share
+from longtail.evaluate.result import Section
 from longtail.evaluate.score import score
 from longtail.protocols.methods import Method
-from longtail.protocols.result import Section
 
 WHOLE, TAIL = "whole catalog", "tail"
 

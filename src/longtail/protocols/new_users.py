@@ -15,11 +15,11 @@ from longtail.core.vocabulary import Vocabulary
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.data.interactions import aggregate
+from longtail.evaluate.result import ProtocolResult, Section
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import measure
 from longtail.protocols.methods import Fit, standard_methods
 from longtail.protocols.pairs import held_out_pairs, pair_counts, rows_of
-from longtail.protocols.result import ProtocolResult, Section
 from longtail.protocols.run import Options, check_rows, taken
 
 QUESTION = "How well is someone served of whom only the first few events are known?"

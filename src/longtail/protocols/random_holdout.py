@@ -8,11 +8,11 @@ from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.data.split import warm_pairs
+from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import candidate_sets
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import of_pairs, pair_counts, whole_period, without_pairs
-from longtail.protocols.result import ProtocolResult
 from longtail.protocols.run import Ask, Options, conclude, find_relevant
 
 QUESTION = "Which of the things people took was hidden, where nothing changes with time?"

@@ -8,12 +8,12 @@ from longtail.core.errors import DataError
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
+from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.cold import cold
 from longtail.protocols.few_shot import few_shot
 from longtail.protocols.methods import Fit
 from longtail.protocols.new_users import new_users
 from longtail.protocols.random_holdout import random_holdout
-from longtail.protocols.result import ProtocolResult
 from longtail.protocols.run import Options
 from longtail.protocols.similar import similar
 from longtail.protocols.tail import tail

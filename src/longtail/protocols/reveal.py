@@ -14,11 +14,11 @@ from longtail.core.progress import Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.data.interactions import Interactions
+from longtail.evaluate.result import ProtocolResult, Section
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import measure
 from longtail.protocols.methods import Factors, Fit, Method
 from longtail.protocols.pairs import held_out_pairs, of_pairs, pair_counts, without_pairs
-from longtail.protocols.result import ProtocolResult, Section
 from longtail.protocols.run import Options, check_rows, methods_of, taken
 
 

@@ -15,10 +15,10 @@ from longtail.core.progress import Progress
 from longtail.data.catalog import Catalog
 from longtail.data.database import literal
 from longtail.data.events import Events
+from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.measure import measure
 from longtail.protocols.methods import ForeignMethod, Method, TrainedParts, standard_methods
 from longtail.protocols.pairs import HeldOut, held_out_pairs, pair_counts
-from longtail.protocols.result import ProtocolResult
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.data.split import by_time
+from longtail.evaluate.result import ProtocolResult, Section
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import measure
 from longtail.protocols.methods import Fit
 from longtail.protocols.neighbours import co_taken, draw_per_group, neighbour_methods
 from longtail.protocols.pairs import held_out_pairs, pair_counts
-from longtail.protocols.result import ProtocolResult, Section
 from longtail.protocols.run import Options, check_rows, taken
 from longtail.protocols.tail import default_cut
 

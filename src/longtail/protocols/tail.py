@@ -8,11 +8,11 @@ from longtail.core.errors import DataError
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
+from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import candidate_sets
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import pair_counts
-from longtail.protocols.result import ProtocolResult
 from longtail.protocols.run import Ask, Options, conclude, find_relevant
 
 QUESTION = "What will people take next, among rarely bought items?"

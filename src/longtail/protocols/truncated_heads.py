@@ -10,9 +10,10 @@ import numpy as np
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
+from longtail.evaluate.result import ProtocolResult
+from longtail.evaluate.threshold import threshold
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import whole_period
-from longtail.protocols.result import ProtocolResult
 from longtail.protocols.reveal import reveal
 from longtail.protocols.run import Options
 
@@ -32,8 +33,8 @@ def truncated_heads(
     """Cut the histories of popular items to 0, 1, 3, ... users, train at each level, and test on a fifth of the users.
 
     The items are those with enough users for the highest level beside the tested fifth; where fewer than ten have that
-    many, the highest level is left out, and so on. Where the lines of ``ALS`` and ``bridge`` cross, :func:`threshold`
-    says.
+    many, the highest level is left out, and so on. Where the lines of ``ALS`` and ``bridge`` cross,
+    :func:`~longtail.evaluate.threshold.threshold` says.
 
     Args:
         events: all events; times are not needed.
@@ -67,24 +68,3 @@ def truncated_heads(
     else:
         said = f"ALS alone overtakes the bridge at about {crossing:,.0f} interactions."
     return replace(result, notes=(*result.notes, said))
-
-
-def threshold(result: ProtocolResult, metric: str = "ndcg") -> float | None:
-    """The number of interactions from which on ALS alone is above the bridge alone.
-
-    Between two levels the crossing is interpolated in log(1 + n). None: ALS is below at the highest level measured.
-    """
-    levels = [float(level) for level in result.split["levels"]]
-    gaps = []
-    for section in result.sections:
-        estimates = section.comparisons[f"{metric}@{result.k}"].estimates
-        gaps.append(estimates["ALS"].mean - estimates["bridge"].mean)
-    if gaps[-1] < 0:
-        return None
-    below = [position for position, gap in enumerate(gaps) if gap < 0]
-    if not below:
-        return levels[0]
-    last = below[-1]
-    low, high = np.log1p(levels[last]), np.log1p(levels[last + 1])
-    share = -gaps[last] / (gaps[last + 1] - gaps[last])
-    return float(np.expm1(low + share * (high - low)))
