@@ -9,11 +9,12 @@ import pytest
 from rich.console import Console
 
 from longtail.cli.evaluate import Metric, Protocol, foreign_methods
-from longtail.cli.evaluate_view import number, sentences, show, signed
+from longtail.cli.evaluate_view import sentences, show
 from longtail.core.errors import DataError
 from longtail.evaluate.compare import compare
 from longtail.evaluate.metrics import ACCURACY
 from longtail.evaluate.result import ProtocolResult, Section
+from longtail.evaluate.words import number, signed
 from longtail.protocols.registry import PROTOCOLS
 
 

@@ -8,8 +8,7 @@ from rich.text import Text
 
 from longtail.evaluate.compare import Comparison
 from longtail.evaluate.result import ProtocolResult, Section
-
-_LABELS = {"ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "recall": "Recall", "hit_rate": "HitRate"}
+from longtail.evaluate.words import label, number, signed
 
 #: With fewer users even a bootstrap interval says little; such rows are marked.
 FEW = 30
@@ -34,7 +33,7 @@ def view(
     parts.append(_methods(result, name, method, against, narrow))
     parts.append(
         Text(
-            f"{_label(name)}, means ± half the 95% interval; best in bold. "
+            f"{label(name)}, means ± half the 95% interval; best in bold. "
             f"▲ ▼ {method} above or below {against} by more than chance, ≈ no difference that can be told."
             + (f" * fewer than {FEW}: read with care." if any(s.n_users < FEW for s in result.sections) else ""),
             style="dim",
@@ -79,16 +78,6 @@ def counted(result: ProtocolResult) -> str:
     counts = ", ".join(f"{name} {value:,}" for name, value in result.counts.items())
     excluded = ", ".join(f"{reason} {value:,}" for reason, value in result.excluded.items() if value)
     return f"Counts: {counts}." + (f" Held-out pairs left out: {excluded}." if excluded else "")
-
-
-def number(value: float) -> str:
-    """A share with four digits and no leading zero, ``.0347``."""
-    return f"{value:.4f}".removeprefix("0")
-
-
-def signed(value: float) -> str:
-    """The same with its sign, ``+.0012``."""
-    return ("-" if value < 0 else "+") + number(abs(value))
 
 
 def _methods(result: ProtocolResult, metric: str, method: str, against: str, narrow: bool) -> Table:
@@ -138,14 +127,9 @@ def _exposure(result: ProtocolResult) -> Table:
         header_style="bold", box=None, pad_edge=False, padding=(0, 1),
     )  # fmt: skip
     table.add_column("", no_wrap=True)
-    for label in result.taken:
-        table.add_column(label, justify="right")
+    for bucket in result.taken:
+        table.add_column(bucket, justify="right")
     table.add_row("taken", *(f"{share:.1%}" for share in result.taken.values()), style="bold")
     for method, shares in result.exposure.items():
         table.add_row(f"shown by {method}", *(f"{share:.1%}" for share in shares.values()))
     return table
-
-
-def _label(metric: str) -> str:
-    name, _, k = metric.partition("@")
-    return f"{_LABELS.get(name, name)}@{k}"

@@ -12,7 +12,7 @@ from longtail.recommender.recommender import Recommender
 
 
 def als_alone(bundle: Bundle) -> Recommender:
-    """The same shop answering from ALS alone, with the same settings; items without events have nothing to go by there."""
+    """The same shop answering from ALS alone; items without events have nothing to go by there."""
     return Recommender(
         replace(
             bundle,

@@ -1,0 +1,27 @@
+"""Metrics and their values as tables and pages write them."""
+
+from __future__ import annotations
+
+_LABELS = {
+    "ndcg": "NDCG",
+    "map": "MAP",
+    "mrr": "MRR",
+    "recall": "Recall",
+    "hit_rate": "HitRate",
+}
+
+
+def label(metric: str) -> str:
+    """``NDCG@10`` of ``ndcg@10``."""
+    name, _, k = metric.partition("@")
+    return f"{_LABELS.get(name, name)}@{k}"
+
+
+def number(value: float) -> str:
+    """A share with four digits and no leading zero, ``.0347``."""
+    return f"{value:.4f}".removeprefix("0")
+
+
+def signed(value: float) -> str:
+    """The same with its sign, ``+.0012``."""
+    return ("-" if value < 0 else "+") + number(abs(value))

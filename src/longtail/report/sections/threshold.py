@@ -1,0 +1,90 @@
+"""Where behaviour overtakes content in this shop; the article's 300, measured."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from longtail.evaluate.result import ProtocolResult
+from longtail.evaluate.threshold import threshold as crossing
+from longtail.evaluate.words import label, number
+from longtail.report.charts.frame import style
+from longtail.report.charts.lines import Line, Mark, lines
+from longtail.report.html import Html, join, tag
+from longtail.report.section import Material, Section, note, paragraph
+from longtail.report.words import direction
+
+#: The number of interactions at which the article switches from content to behaviour, in every shop.
+ARTICLE = 300
+_SHOWN = ("ALS", "bridge", "longtail")
+
+
+def threshold(material: Material) -> Section:
+    """Popular items with their histories cut, at every level trained anew."""
+    title = "From how many interactions on does behaviour say more than content?"
+    result = material.evaluation.result("truncated-heads")
+    if result is None:
+        return Section("threshold", title, material.not_measured("truncated-heads", "The threshold of this shop"))
+    metric = f"ndcg@{result.k}"
+    levels = [float(level) for level in result.split["levels"]]
+    drawn = [_line(result, name, metric, levels) for name in _SHOWN if name in result.methods]
+    measured = crossing(result) if {"ALS", "bridge"} <= set(result.methods) else None
+    marks = [Mark(float(ARTICLE), f"the article's {ARTICLE}")]
+    if measured is not None:
+        marks.append(Mark(measured, f"measured: {measured:,.0f}", "mark found"))
+    chart = lines(
+        "Quality by the number of interactions that are left of popular items",
+        drawn,
+        x_label="interactions left of each item (logarithmic)",
+        y_label=label(metric),
+        x_ticks=[(level, f"{level:,.0f}") for level in levels],
+        x_warp=math.log1p,
+        y_format=number,
+        x_format=lambda level: f"{level:,.0f} interactions",
+        marks=marks,
+    )
+    beside = tag("div", _words(result, measured, metric, levels), *(note(text) for text in result.notes))
+    return Section("threshold", title, tag("div", chart, beside, class_="pair"))
+
+
+def _line(result: ProtocolResult, name: str, metric: str, levels: list[float]) -> Line:
+    found: list[Any] = [part.comparisons[metric].estimates[name] for part in result.sections]
+    return Line(
+        name if name != "bridge" else "bridge (content alone)",
+        style(name),
+        [(level, estimate.mean) for level, estimate in zip(levels, found, strict=True)],
+        [(level, estimate.low, estimate.high) for level, estimate in zip(levels, found, strict=True)],
+    )
+
+
+def _words(result: ProtocolResult, measured: float | None, metric: str, levels: list[float]) -> Html:
+    if measured is None:
+        said = f"Up to {levels[-1]:,.0f} interactions ALS alone does not overtake the prediction from content."
+    elif measured <= levels[0]:
+        said = "ALS alone is above the prediction from content at every level measured."
+    else:
+        said = f"ALS alone overtakes the prediction from content at about {measured:,.0f} interactions."
+    best, worse = [], []
+    for level, part in zip(levels, result.sections, strict=True):
+        comparison = part.comparisons[metric]
+        if not {"longtail", "ALS", "bridge"} <= set(comparison.estimates):
+            continue
+        signs = [direction(comparison, "longtail", rival) for rival in ("ALS", "bridge")]
+        if min(signs) < 0:
+            worse.append(f"{level:,.0f}")
+        elif signs == [1, 1]:
+            best.append(f"{level:,.0f}")
+    items = result.counts.get("chosen items", 0)
+    return join(
+        [
+            paragraph(tag("b", said)),
+            paragraph(
+                f"The histories of {items:,} popular items were cut to so many interactions, everything was trained "
+                "anew, "
+                "and the items were ranked among the whole catalog for users who took them and whom training did not "
+                "see take them. The shaded bands are 95% intervals."
+            ),
+            paragraph(f"longtail is above both, beyond chance, at: {', '.join(best) or 'no level'}."),
+            paragraph(f"longtail is below one of the two, beyond chance, at: {', '.join(worse) or 'no level'}."),
+        ]
+    )
