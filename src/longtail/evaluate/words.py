@@ -8,6 +8,7 @@ _LABELS = {
     "mrr": "MRR",
     "recall": "Recall",
     "hit_rate": "HitRate",
+    "irrelevant": "Irrelevant share",
 }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longtail.core.arrays import Float32, Float64, Int64
+from longtail.core.arrays import Bool, Float32, Float64, Int64
 from longtail.core.errors import DataError
 from longtail.core.extras import require
 from longtail.core.progress import SILENT, Progress
@@ -116,7 +116,7 @@ def _tsne(matrix: Float32, start: Float64, seed: int) -> Float64:
 
 def _place_all(space: Float32, chosen: Int64, found: Float64, generator: np.random.Generator) -> Float64:
     places = np.full((len(space), 2), np.nan)
-    others = space.any(axis=1)
+    others: Bool = np.asarray(space.any(axis=1))
     others[chosen] = False
     rest = np.flatnonzero(others)
     k = min(_NEIGHBOURS, len(chosen))

@@ -21,8 +21,7 @@ def bridge(material: Material) -> Section:
     body: list[Html] = [
         paragraph(
             f"The bridge predicts an item's place from its content. It learned from {told.get('items', 0):,} items; "
-            "every "
-            f"score is of items that the learner had not seen. Kept: {told['kept']}."
+            f"every score is of items that the learner had not seen. Kept: {told['kept']}."
         )
     ]
     rows: list[list[Child]] = [[name, f"{score:.3f}"] for name, score in scores.items()]

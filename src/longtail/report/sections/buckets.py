@@ -27,8 +27,7 @@ def buckets(material: Material) -> Section:
         [
             paragraph(
                 f"{label(metric)} where only items of one group are candidates. Dots are means, lines their 95% "
-                "intervals, "
-                "each group on a scale of its own."
+                "intervals, each group on a scale of its own."
             ),
             tag("div", (_panel(part, metric) for part in result.sections), class_="panels"),
             note(_counted(result)),

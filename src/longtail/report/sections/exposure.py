@@ -36,8 +36,7 @@ def exposure(material: Material) -> Section:
         "div",
         paragraph(
             "Where a group is shown less than it is taken, the method holds it back; where it is shown more, it is "
-            "pushed. "
-            "ALS alone cannot show what nobody took."
+            "pushed. ALS alone cannot show what nobody took."
         ),
         table(["", *groups], list(map(list, rows))),
         note(f"Over the first {result.k} places for every tested user, the whole catalog as candidates."),

@@ -43,8 +43,8 @@ def fields(material: Material) -> Section:
             table(["field", "weight", "R² on unseen items", "NDCG among new items"], rows),
             note_,
             note(
-                "Scores are of the validation part of training, where weights were chosen, without intervals: they say "
-                "why a weight was taken and are no proof. For proof, train without the field and compare two "
+                "Scores are of the validation part of training, where weights were chosen, without intervals: they "
+                "say why a weight was taken and are no proof. For proof, train without the field and compare two "
                 "evaluations."
             ),
         ]
@@ -60,8 +60,8 @@ def without(tried: list[dict[str, Any]], name: str, chosen: dict[str, float]) ->
         return {field: weight for field, weight in entry["weights"].items() if field != name}
 
     def distance(entry: dict[str, Any]) -> float:
-        top = max(entry["weights"].values()) or 1.0
-        given = entry["weights"]
+        given: dict[str, float] = entry["weights"]
+        top = max(given.values()) or 1.0
         return sum(abs(given.get(field, 0.0) / top - weight / scale) for field, weight in chosen.items())
 
     pairs = [

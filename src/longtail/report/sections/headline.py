@@ -8,7 +8,7 @@ from longtail.evaluate.result import Section as Part
 from longtail.evaluate.words import label, number, signed
 from longtail.report.html import Html, join, tag
 from longtail.report.section import Material, Section, note, paragraph
-from longtail.report.words import change, direction, percent
+from longtail.report.words import change, direction
 
 MINE, BEFORE = "longtail", "ALS"
 #: With fewer users even an interval says little.
@@ -161,9 +161,7 @@ def _meaning(result: ProtocolResult) -> Html:
     again = ", not counting what they had taken before" if result.split.get("exclude_seen") else ""
     return note(
         f"NDCG@{result.k} is 1 where the first {result.k} places hold just what somebody took next, and 0 where they "
-        f"hold none of it. Measured on {pairs}{again}, by models that had seen nothing of it; {percent(0.95)} "
-        "intervals "
-        "by bootstrap over users, differences paired. They speak of these users in this period, not of the next "
-        "season. "
+        f"hold none of it. Measured on {pairs}{again}, by models that had seen nothing of it; 95% intervals by "
+        "bootstrap over users, differences paired. They speak of these users in this period, not of the next season. "
         "Each holds by itself: of twenty comparisons without a true difference, about one stands out."
     )

@@ -20,14 +20,13 @@ def neighbours(material: Material, picks: Picks | None) -> Section:
     if picks is None:
         said = (
             f"No item with fewer than {material.tail_below} interactions has a category or other content to compare "
-            "by. "
-            "Declare the catalog's fields in the recipe; this looks for what there is:"
+            "by. Declare the catalog's fields in the recipe; this looks for what there is:"
         )
         return Section("similar", title, missing(said, "longtail init EVENTS CATALOG -o shop.toml"))
     level = picks.looked_at - picks.better - picks.worse
     lead = (
-        f"Tail items picked by rule, not by hand. Counted is {picks.yardstick} among an item's {NEAREST} nearest: "
-        f"of {many(picks.looked_at, 'tail item')} with interactions compared, {picks.better:,} gained, {picks.worse:,} "
+        f"Tail items picked by rule, not by hand. Counted is {picks.yardstick} among an item's {NEAREST} nearest: of "
+        f"{many(picks.looked_at, 'tail item')} with interactions compared, {picks.better:,} gained, {picks.worse:,} "
         f"lost and {level:,} stayed."
     )
     if picks.looked_at < picks.out_of:

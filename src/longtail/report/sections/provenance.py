@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from longtail.report.html import Child, Html, join, tag
 from longtail.report.section import Material, Section, folded, paragraph, table
 from longtail.report.words import shown
@@ -19,10 +21,8 @@ def provenance(material: Material) -> Section:
         [
             paragraph(
                 f"Trained {manifest.created[:16].replace('T', ' ')} UTC by longtail {manifest.longtail_version}; "
-                f"{took}. "
-                f"{facts['items']:,} items ({sources}), {facts['users']:,} users, {facts['interactions']:,} "
-                "interactions, "
-                f"{facts['factors']} factors."
+                f"{took}. {facts['items']:,} items ({sources}), {facts['users']:,} users, {facts['interactions']:,} "
+                f"interactions, {facts['factors']} factors."
             ),
             tag("h3", "Chosen on validation"),
             _pairs(choices),
@@ -35,7 +35,7 @@ def provenance(material: Material) -> Section:
     return Section("provenance", "Where this comes from", body)
 
 
-def _pairs(values: dict[str, object]) -> Html:
+def _pairs(values: Mapping[str, object]) -> Html:
     rows: list[list[Child]] = [[name, shown(value)] for name, value in values.items()]
     return table(["", ""], rows, text_columns=2) if rows else paragraph("Nothing is recorded.")
 

@@ -1,4 +1,4 @@
-"""The share of irrelevant items among an item's nearest, by its number of interactions: before and after."""
+"""The article's chart: the share of irrelevant items among an item's nearest, by its number of interactions."""
 
 from __future__ import annotations
 
@@ -52,8 +52,21 @@ def relevance(material: Material) -> Section:
         paragraph(result.question),
         table(["interactions", "items asked", "ALS", "longtail", "beyond chance"], list(map(list, rows))),
         [note(text) for text in result.notes],
+        note(_agreement(result)) if _agreement(result) else None,
+        note("ALS alone knows nothing of an item without interactions: there it shows others at random."),
     )
     return Section("relevance", title, join([tag("div", chart, beside, class_="pair")]))
+
+
+def _agreement(result: ProtocolResult) -> str:
+    """How far judges agree, where several judged the same."""
+    about = result.split.get("relevance", {})
+    kappa = about.get("kappa") if isinstance(about, dict) else None
+    if kappa is None:
+        return ""
+    return (
+        f"Judges agree with a kappa of {kappa:.2f} over {about.get('judged by two', 0):,} judgements of the same pairs."
+    )
 
 
 def _bar(result: ProtocolResult, metric: str, label: str, method: str) -> Bar | None:

@@ -80,9 +80,8 @@ def _words(result: ProtocolResult, measured: float | None, metric: str, levels: 
             paragraph(tag("b", said)),
             paragraph(
                 f"The histories of {items:,} popular items were cut to so many interactions, everything was trained "
-                "anew, "
-                "and the items were ranked among the whole catalog for users who took them and whom training did not "
-                "see take them. The shaded bands are 95% intervals."
+                "anew, and the items were ranked among the whole catalog for users who took them and whom training "
+                "did not see take them. The shaded bands are 95% intervals."
             ),
             paragraph(f"longtail is above both, beyond chance, at: {', '.join(best) or 'no level'}."),
             paragraph(f"longtail is below one of the two, beyond chance, at: {', '.join(worse) or 'no level'}."),
