@@ -49,6 +49,8 @@ def lines(
     y_format: Callable[[float], str] = "{:g}".format,
     x_format: Callable[[float], str] = "{:g}".format,
     x_warp: Callable[[float], float] = float,
+    y_ticks: Sequence[float] | None = None,
+    y_warp: Callable[[float], float] = float,
     y_from_zero: bool = True,
     marks: Sequence[Mark] = (),
     caption: str | None = None,
@@ -61,7 +63,8 @@ def lines(
         x_label, y_label: what the axes are.
         x_ticks: values and what stands below them; None: round numbers.
         y_format, x_format: of values.
-        x_warp: such as a logarithm.
+        x_warp, y_warp: such as a logarithm.
+        y_ticks: values that stand beside the axis; None: round numbers.
         y_from_zero: whether the axis begins at zero.
         marks: lines straight up.
         caption: a sentence below.
@@ -75,14 +78,14 @@ def lines(
     x = Scale(min(xs), max(xs), *x_place, warp=x_warp)
     low = 0.0 if y_from_zero else min(ys) - 0.05 * (max(ys) - min(ys))
     high = upper(ys) if y_from_zero else max(ys) + 0.05 * (max(ys) - min(ys))
-    y = Scale(low, high, *y_place)
+    y = Scale(low, high, *y_place, warp=y_warp)
     named = x_ticks if x_ticks is not None else [(value, x_format(value)) for value in ticks(x.low, x.high)]
     bands = [_band(line, x, y) for line in drawn if line.band]
     strokes = [_stroke(line, x, y) for line in drawn]
     dots = [_dot(line, point, x, y, x_format, y_format) for line in drawn if line.dots for point in line.points]
     chart = picture(
         name,
-        axes(x, y, named, [(value, y_format(value)) for value in ticks(y.low, y.high)], x_label, y_label),
+        axes(x, y, named, [(value, y_format(value)) for value in y_ticks or ticks(y.low, y.high)], x_label, y_label),
         bands,
         [_mark(mark, x, y, level) for level, mark in enumerate(marks)],
         strokes,

@@ -43,6 +43,12 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [round(number * step, 12) for number in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
+def decades(low: float, high: float) -> list[float]:
+    """0, and 1 and 3 times the powers of ten from ``low`` to ``high``, for a nearly logarithmic axis."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [0.0, *(step for power in powers for step in (10.0**power, 3 * 10.0**power) if low <= step <= high)]
+
+
 def upper(values: Sequence[float]) -> float:
     """A little above the largest value; 1 where there is none above 0."""
     highest = max((value for value in values if math.isfinite(value)), default=0.0)

@@ -34,7 +34,8 @@ def space(material: Material) -> Section:
     lead = (
         f"Every point is one of {drawn:,} items for "
         f"sale{'' if drawn == total else f', drawn by the seed of {total:,}'}. Before, by ALS alone, {homeless:,} of "
-        "them have no place: nobody took them. Near points are taken by the same people, or are expected to be."
+        "them have no place: it learns nothing of what nobody takes. Near points are taken by the same people, or "
+        "are expected to be."
     )
     how = (
         f"t-SNE on cosines of {layout.anchors:,} items, both times with the same seed and from the same start (the "

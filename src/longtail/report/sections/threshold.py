@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from typing import Any
 
 from longtail.evaluate.result import ProtocolResult
@@ -10,13 +11,16 @@ from longtail.evaluate.threshold import threshold as crossing
 from longtail.evaluate.words import label, number
 from longtail.report.charts.frame import style
 from longtail.report.charts.lines import Line, Mark, lines
-from longtail.report.html import Html, join, tag
-from longtail.report.section import Material, Section, note, paragraph
+from longtail.report.charts.scale import decades
+from longtail.report.html import Child, Html, join, tag
+from longtail.report.section import Material, Section, folded, note, paragraph, table
 from longtail.report.words import direction
 
 #: The number of interactions at which the article switches from content to behaviour, in every shop.
 ARTICLE = 300
 _SHOWN = ("ALS", "bridge", "longtail")
+#: From this multiple of the median on, the highest mean asks for a logarithmic axis.
+_STEEP = 30
 
 
 def threshold(material: Material) -> Section:
@@ -29,6 +33,9 @@ def threshold(material: Material) -> Section:
     levels = [float(level) for level in result.split["levels"]]
     drawn = [_line(result, name, metric, levels) for name in _SHOWN if name in result.methods]
     measured = crossing(result) if {"ALS", "bridge"} <= set(result.methods) else None
+    highest = max(value for line in drawn for _, value in line.points)
+    # Few interactions and many can be a hundredfold apart; a straight axis would show the many alone.
+    foot = highest / 1000 if highest > _STEEP * _middle(drawn) else None
     marks = [Mark(float(ARTICLE), f"the article's {ARTICLE}")]
     if measured is not None:
         marks.append(Mark(measured, f"measured: {measured:,.0f}", "mark found"))
@@ -36,15 +43,35 @@ def threshold(material: Material) -> Section:
         "Quality by the number of interactions that are left of popular items",
         drawn,
         x_label="interactions left of each item (logarithmic)",
-        y_label=label(metric),
+        y_label=label(metric) if foot is None else f"{label(metric)} (logarithmic)",
         x_ticks=[(level, f"{level:,.0f}") for level in levels],
         x_warp=math.log1p,
         y_format=number,
+        y_warp=float if foot is None else lambda value: math.log1p(value / foot),
+        y_ticks=None if foot is None else decades(2 * foot, highest),
         x_format=lambda level: f"{level:,.0f} interactions",
         marks=marks,
     )
-    beside = tag("div", _words(result, measured, metric, levels), *(note(text) for text in result.notes))
+    beside = tag(
+        "div",
+        _words(result, measured, metric, levels),
+        *(note(text) for text in result.notes),
+        folded("As a table", _values(result, metric, levels)),
+    )
     return Section("threshold", title, tag("div", chart, beside, class_="pair"))
+
+
+def _middle(drawn: list[Line]) -> float:
+    """The median of all means drawn."""
+    return statistics.median(value for line in drawn for _, value in line.points)
+
+
+def _values(result: ProtocolResult, metric: str, levels: list[float]) -> Html:
+    rows: list[list[Child]] = []
+    for level, part in zip(levels, result.sections, strict=True):
+        found = part.comparisons[metric].estimates
+        rows.append([f"{level:,.0f}", *(number(found[name].mean) if name in found else "" for name in result.methods)])
+    return table(["interactions", *result.methods], rows)
 
 
 def _line(result: ProtocolResult, name: str, metric: str, levels: list[float]) -> Line:
