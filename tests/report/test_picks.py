@@ -69,3 +69,13 @@ def test_without_categories_content_is_the_yardstick_and_without_content_there_i
     assert picks.yardstick == "the mean cosine of content"
     empty = replace(bare, content=np.zeros((len(shop.items), 0), np.float32))
     assert pick(Material(empty, "shop.bundle")) is None
+
+
+def test_an_item_that_als_has_no_vector_of_has_nothing_before(shop: Bundle) -> None:
+    vectors = shop.als_item_factors.copy()
+    vectors[:20] = 0
+    vectors[20:] = 1e-20
+    picks = pick(Material(replace(shop, als_item_factors=vectors), "shop.bundle"))
+    assert picks is not None
+    assert all(one.before is None for one in picks.items)
+    assert all(one.before_share == 0 for one in picks.items)

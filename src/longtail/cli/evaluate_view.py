@@ -8,7 +8,7 @@ from rich.text import Text
 
 from longtail.evaluate.compare import Comparison
 from longtail.evaluate.result import ProtocolResult, Section
-from longtail.evaluate.words import label, number, signed
+from longtail.evaluate.words import counted, label, number, signed
 
 #: With fewer users even a bootstrap interval says little; such rows are marked.
 FEW = 30
@@ -71,13 +71,6 @@ def sentences(result: ProtocolResult, metric: str, method: str, against: str) ->
             f"between {signed(low)} and {signed(high)}, {verdict}."
         )
     return said
-
-
-def counted(result: ProtocolResult) -> str:
-    """The counts behind the numbers, in one paragraph."""
-    counts = ", ".join(f"{name} {value:,}" for name, value in result.counts.items())
-    excluded = ", ".join(f"{reason} {value:,}" for reason, value in result.excluded.items() if value)
-    return f"Counts: {counts}." + (f" Held-out pairs left out: {excluded}." if excluded else "")
 
 
 def _methods(result: ProtocolResult, metric: str, method: str, against: str, narrow: bool) -> Table:

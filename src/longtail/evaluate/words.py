@@ -1,6 +1,8 @@
-"""Metrics and their values as tables and pages write them."""
+"""Metrics, their values and counts as tables and pages write them."""
 
 from __future__ import annotations
+
+from longtail.evaluate.result import ProtocolResult
 
 _LABELS = {
     "ndcg": "NDCG",
@@ -26,3 +28,10 @@ def number(value: float) -> str:
 def signed(value: float) -> str:
     """The same with its sign, ``+.0012``."""
     return ("-" if value < 0 else "+") + number(abs(value))
+
+
+def counted(result: ProtocolResult) -> str:
+    """The counts behind the numbers, in one paragraph."""
+    counts = ", ".join(f"{name} {value:,}" for name, value in result.counts.items())
+    excluded = ", ".join(f"{reason} {value:,}" for reason, value in result.excluded.items() if value)
+    return f"Counts: {counts}." + (f" Held-out pairs left out: {excluded}." if excluded else "")

@@ -10,6 +10,7 @@ from longtail.core.arrays import Bool, Float32, Float64, Int64
 from longtail.core.errors import DataError
 from longtail.core.extras import require
 from longtail.core.progress import SILENT, Progress
+from longtail.recommender.snapshot import unit_rows
 
 #: Items beyond these are not drawn; a seeded sample is.
 MOST = 200_000
@@ -69,7 +70,7 @@ def lay_out(
     require("openTSNE", extra="report", purpose="Drawing the map of items")
     generator = np.random.default_rng(seed)
     rows = np.asarray(generator.permutation(rows)[:most], dtype=np.int64)
-    spaces = [_unit(before[rows]), _unit(after[rows])]
+    spaces = [unit_rows(before[rows]), unit_rows(after[rows])]
     both = np.flatnonzero(spaces[0].any(axis=1) & spaces[1].any(axis=1))
     if len(both) < _FEWEST:
         raise DataError(f"Only {len(both)} items have a place in both spaces; a map needs at least {_FEWEST}.")
@@ -82,11 +83,6 @@ def lay_out(
             places.append(_scaled(_place_all(space, chosen, found, np.random.default_rng([seed, number]))))
             task.advance()
     return Layout(rows, places[0], places[1], len(chosen))
-
-
-def _unit(matrix: Float32) -> Float32:
-    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
-    return np.asarray(np.divide(matrix, norms, out=np.zeros_like(matrix), where=norms > 1e-12), dtype=np.float32)
 
 
 def _start(matrix: Float32) -> Float64:

@@ -25,7 +25,7 @@ class Pick:
     Attributes:
         rule: why it is shown.
         row: of the item.
-        before, after: its ten nearest; ``before`` is None where nobody took the item and ALS knows nothing of it.
+        before, after: its ten nearest; ``before`` is None where ALS has no vector of the item to go by.
         before_share, after_share: how many of these are of its kind, in [0, 1], as the yardstick counts; those of
             unknown kind are not counted.
     """
@@ -91,7 +91,7 @@ def pick(material: Material, *, sample: int = SAMPLE, k: int = NEAREST, progress
         found = []
         for row in rows.tolist():
             item = bundle.items.id(row)
-            before = alone.similar_items(item, k) if known else None
+            before = _vectorial(alone.similar_items(item, k)) if known else None
             after = shop.similar_items(item, k)
             found.append(Pick("", row, before, after, 0.0 if before is None else share(row, before), share(row, after)))
             task()
@@ -126,6 +126,11 @@ def pick(material: Material, *, sample: int = SAMPLE, k: int = NEAREST, progress
         sum(one.gain > 0 for one in compared),
         sum(one.gain < 0 for one in compared),
     )
+
+
+def _vectorial(ranking: Ranking) -> Ranking | None:
+    """An answer that came from the item's vector; not the fallback, nor what a vector of next to no length gives."""
+    return ranking if len(ranking) and next(iter(ranking)).source != "fallback" else None
 
 
 def _ruled(one: Pick, rule: str) -> Pick:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from longtail.evaluate.result import ProtocolResult
 from longtail.evaluate.result import Section as Part
-from longtail.evaluate.words import label, number
+from longtail.evaluate.words import counted, label, number
 from longtail.report.charts.frame import style
 from longtail.report.charts.interval import interval
 from longtail.report.charts.scale import upper
@@ -30,7 +30,7 @@ def buckets(material: Material) -> Section:
                 "intervals, each group on a scale of its own."
             ),
             tag("div", (_panel(part, metric) for part in result.sections), class_="panels"),
-            note(_counted(result)),
+            note(counted(result)),
             *(note(text) for text in result.notes),
             folded("All metrics as a table", _every_metric(result)),
         ]
@@ -61,12 +61,6 @@ def _panel(part: Part, metric: str) -> Html:
         tag("table", rows) if rows else paragraph("Nobody took any of these."),
         class_="panel",
     )
-
-
-def _counted(result: ProtocolResult) -> str:
-    counts = ", ".join(f"{name} {value:,}" for name, value in result.counts.items())
-    excluded = ", ".join(f"{reason} {value:,}" for reason, value in result.excluded.items() if value)
-    return f"Counts: {counts}." + (f" Held-out pairs left out: {excluded}." if excluded else "")
 
 
 def _every_metric(result: ProtocolResult) -> Html:

@@ -40,7 +40,7 @@ def neighbours(material: Material, picks: Picks | None) -> Section:
 
 def _card(material: Material, one: Pick) -> Html:
     before = (
-        tag("p", "Nothing: nobody took it, so ALS has no place for it.", class_="none")
+        tag("p", _why_nothing(material, one.row), class_="none")
         if one.before is None
         else _list(material, one, one.before)
     )
@@ -50,6 +50,12 @@ def _card(material: Material, one: Pick) -> Html:
     ]
     head = tag("header", tag("span", one.rule, class_="rule"), _item(material, one.row, one.row))
     return tag("article", head, tag("div", columns, class_="sides"), class_="pick")
+
+
+def _why_nothing(material: Material, row: int) -> str:
+    if material.bundle.n_interactions[row] == 0:
+        return "Nothing: nobody took it, so ALS has no place for it."
+    return "Nothing: so few people took it that ALS has no place for it."
 
 
 def _counted(name: str, share: float | None) -> str:

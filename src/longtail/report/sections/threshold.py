@@ -56,9 +56,9 @@ def threshold(material: Material) -> Section:
         "div",
         _words(result, measured, metric, levels),
         *(note(text) for text in result.notes),
-        folded("As a table", _values(result, metric, levels)),
     )
-    return Section("threshold", title, tag("div", chart, beside, class_="pair"))
+    values = folded("As a table", _values(result, metric, levels))
+    return Section("threshold", title, join([tag("div", chart, beside, class_="pair"), values]))
 
 
 def _middle(drawn: list[Line]) -> float:
