@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from longtail.core.arrays import Bool, Float32, Float64, Int64
 from longtail.core.errors import DataError
@@ -75,9 +76,10 @@ def lay_out(
     if len(both) < _FEWEST:
         raise DataError(f"Only {len(both)} items have a place in both spaces; a map needs at least {_FEWEST}.")
     chosen = both[:anchors]  # of a random order
-    start = _start(spaces[1][chosen])
     places = []
-    with progress.task("Drawing the map of items", total=2) as task:
+    # The last digit of a sum decides where t-SNE ends: BLAS must not split sums by the number of threads.
+    with threadpool_limits(1), progress.task("Drawing the map of items", total=2) as task:
+        start = _start(spaces[1][chosen])
         for number, space in enumerate(spaces):
             found = _tsne(space[chosen], start, seed)
             places.append(_scaled(_place_all(space, chosen, found, np.random.default_rng([seed, number]))))
