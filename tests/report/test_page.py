@@ -8,9 +8,11 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
+import numpy as np
 import pytest
 
 from longtail.bundle import Bundle
@@ -112,6 +114,28 @@ def test_a_loss_comes_as_plainly(shop: Bundle, tail_of: Callable[..., ProtocolRe
     assert said.count('class="card loss"') == 2
     assert "fewer, beyond chance" in said
     assert "Another method is better than longtail" in said
+
+
+@pytest.mark.parametrize(
+    ("gains", "said"),
+    [
+        ({"whole catalog": 0.05, "tail": 0.05}, "rarely taken items, and the whole catalog gains."),
+        ({"whole catalog": 0.0, "tail": 0.05}, "rarely taken items, and costs nothing that can be told overall."),
+        ({"whole catalog": -0.05, "tail": 0.05}, "and costs the whole catalog more than chance explains."),
+        ({"whole catalog": 0.05, "tail": -0.05}, "does not help this shop's rarely taken items"),
+        ({"whole catalog": 0.05, "tail": 0.0}, "helps this shop overall; for rarely taken items together no gain"),
+        ({"whole catalog": -0.05, "tail": 0.0}, "does not help this shop: it costs the whole catalog"),
+        ({"whole catalog": 0.0, "tail": 0.0, "0": 0.05}, "some groups of items do."),
+        ({"whole catalog": 0.0, "tail": 0.0, "0": 0.05, "1-4": -0.05}, "and some groups of items lose."),
+        ({"whole catalog": 0.0, "tail": 0.0, "0": 0.0}, "Nothing measured here shows that longtail helps"),
+    ],
+)
+def test_one_sentence_says_whether_it_helps(
+    shop: Bundle, tail_of: Callable[..., ProtocolResult], gains: dict[str, float], said: str
+) -> None:
+    body = headline(Material(shop, "b", Evaluation((tail_of(gains),), {}, "x"))).body
+    (lead,) = re.findall(r'<p class="lead">(.*?)</p>', body)
+    assert said in unescape(lead)
 
 
 def test_training_that_found_content_useless_says_so_first(shop: Bundle) -> None:
@@ -240,6 +264,21 @@ def test_a_shop_without_refusals_or_fields(shop: Bundle) -> None:
     body = quality(Material(replace(shop, manifest=replace(shop.manifest, training=training)), "b")).body
     assert "none was refused" in body
     assert "declares no fields" in body
+
+
+def test_a_shop_without_any_event(plain: Bundle) -> None:
+    nothing = replace(
+        plain,
+        n_interactions=np.zeros_like(plain.n_interactions),
+        item_events=np.zeros_like(plain.item_events),
+        item_vectors=np.zeros_like(plain.item_vectors),
+        als_item_factors=np.zeros_like(plain.als_item_factors),
+        content=np.zeros_like(plain.content),
+    )
+    text = read(report(nothing, "b", Evaluation()))
+    assert [name for name in text.sections if name] == ANCHORS
+    assert "None of 44 items has an event" in text.sections["demand"]
+    assert "The map was not drawn" in text.sections["space"]
 
 
 def test_the_same_bundle_gives_the_same_page(shop: Bundle, evaluation: Evaluation, page: str) -> None:

@@ -61,7 +61,7 @@ def _show(found: Compared, first: str, second: str, metric: str) -> None:
         console.print(Text(f"\n{title}", style="bold"))
         console.print(_changes(changes, first, second) if changes else Text("  no difference", style="dim"))
     console.print(Text("\nMeasured", style="bold"))
-    rows = [row for row in found.metrics if row.metric.partition("@")[0] == metric]
+    rows = _shown(found.metrics, metric)
     if rows:
         console.print(_metrics(rows))
         console.print(
@@ -73,6 +73,12 @@ def _show(found: Compared, first: str, second: str, metric: str) -> None:
         console.print("  nothing was measured of both. longtail evaluate RECIPE --json FILE, for each.", style="dim")
     for note in found.notes:
         console.print(note, markup=False, style="yellow")
+
+
+def _shown(rows: Sequence[MeasuredTwice], metric: str) -> list[MeasuredTwice]:
+    """The rows of one metric, and all of those protocols that do not have it, such as relevance."""
+    having = {row.protocol for row in rows if row.metric.partition("@")[0] == metric}
+    return [row for row in rows if row.protocol not in having or row.metric.partition("@")[0] == metric]
 
 
 def _changes(changes: Sequence[Change], first: str, second: str) -> Table:
@@ -95,7 +101,6 @@ def _metrics(rows: Sequence[MeasuredTwice]) -> Table:
     for name in ("first", "second", "difference"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        style = ("green" if row.difference > 0 else "red") if row.apart else ""
         table.add_row(
             row.protocol,
             row.section,
@@ -103,6 +108,6 @@ def _metrics(rows: Sequence[MeasuredTwice]) -> Table:
             row.method,
             number(row.first.mean),
             number(row.second.mean),
-            Text(f"{signed(row.difference)}{'*' if row.apart else ' '}", style=style),
+            Text(f"{signed(row.difference)}{'*' if row.apart else ' '}", style="bold" if row.apart else ""),
         )
     return table

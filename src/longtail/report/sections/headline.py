@@ -24,7 +24,8 @@ def headline(material: Material) -> Section:
         parts.append(material.not_measured("tail", "What longtail changes for people"))
     else:
         metric = f"ndcg@{result.k}"
-        shown = [part for name in ("tail", "whole catalog") if (part := _part(result, name)) is not None]
+        shown = [part for name in ("tail", "whole catalog") if (part := _part(result, name, metric)) is not None]
+        parts.append(_verdict(result, metric))
         parts.append(tag("div", (_card(part, metric, result.k, material) for part in shown), class_="cards"))
         parts.append(_by_bucket(result, metric))
         parts.append(_rivals(result, metric))
@@ -44,11 +45,43 @@ def _alone(material: Material) -> Html | None:
     return tag("div", (paragraph(text) for text in told), class_="warning") if told else None
 
 
-def _part(result: ProtocolResult, name: str) -> Part | None:
+def _part(result: ProtocolResult, name: str, metric: str) -> Part | None:
+    """The candidates of that name, if both methods were measured on them."""
     found = next((part for part in result.sections if part.name == name), None)
-    if found is None or not {MINE, BEFORE} <= set(next(iter(found.comparisons.values())).estimates):
+    comparison = found.comparisons.get(metric) if found is not None else None
+    return found if comparison is not None and {MINE, BEFORE} <= set(comparison.estimates) else None
+
+
+def _verdict(result: ProtocolResult, metric: str) -> Html | None:
+    """One sentence: whether longtail helps this shop, as far as was measured."""
+
+    def sign(name: str) -> int | None:
+        part = _part(result, name, metric)
+        return None if part is None else direction(part.comparisons[metric], MINE, BEFORE)
+
+    tail, whole = sign("tail"), sign("whole catalog")
+    signs = [found for bucket in LABELS if (found := sign(bucket)) is not None]
+    if tail is None or whole is None:
         return None
-    return found
+    if tail > 0:
+        said = "longtail helps this shop's rarely taken items"
+        said += {1: ", and the whole catalog gains.", 0: ", and costs nothing that can be told overall.",
+                 -1: ", and costs the whole catalog more than chance explains."}[whole]  # fmt: skip
+    elif tail < 0:
+        said = "longtail does not help this shop's rarely taken items: they are worse off, beyond chance."
+    elif whole > 0:
+        said = "longtail helps this shop overall; for rarely taken items together no gain can be told."
+    elif whole < 0:
+        said = (
+            "longtail does not help this shop: it costs the whole catalog, and the tail gains nothing that can be told."
+        )
+    elif 1 in signs and -1 not in signs:
+        said = "Neither the tail nor the whole catalog gains anything that can be told; some groups of items do."
+    elif signs.count(0) == len(signs):
+        said = "Nothing measured here shows that longtail helps this shop, or harms it. ALS alone may do."
+    else:
+        said = "Neither the tail nor the whole catalog gains anything that can be told, and some groups of items lose."
+    return tag("p", said, class_="lead")
 
 
 def _card(part: Part, metric: str, k: int, material: Material) -> Html:
@@ -93,7 +126,7 @@ def _by_bucket(result: ProtocolResult, metric: str) -> Html:
     found: dict[int, list[str]] = {1: [], 0: [], -1: []}
     few = []
     for bucket in LABELS:
-        part = _part(result, bucket)
+        part = _part(result, bucket, metric)
         if part is not None:
             found[direction(part.comparisons[metric], MINE, BEFORE)].append(bucket)
             few += [bucket] if part.n_users < FEW else []
