@@ -138,6 +138,19 @@ def test_one_sentence_says_whether_it_helps(
     assert said in unescape(lead)
 
 
+def test_losses_in_other_protocols_are_told(
+    shop: Bundle, evaluation: Evaluation, tail_of: Callable[..., ProtocolResult]
+) -> None:
+    cold = replace(tail_of({"cold items": 0.05, "warm tail": -0.05, "warm items": 0.0}), protocol="cold")
+    body = headline(Material(shop, "b", Evaluation((cold,), {}, "x"))).body
+    lost, rest = body.split("Worse than ALS alone, beyond chance, in other protocols:")[1].split("</ul>", 1)
+    assert re.findall(r"<li>cold, ([a-z ]+):", lost) == ["warm tail"]
+    assert "Better than ALS alone in: cold, cold items: longtail" in rest
+    assert "No difference to ALS alone that can be told in: cold, warm items" in rest
+    told_apart = headline(Material(shop, "b", Evaluation(evaluation.results[:3], {}, "x"))).body
+    assert "In the other protocols" not in told_apart
+
+
 def test_training_that_found_content_useless_says_so_first(shop: Bundle) -> None:
     note = "Content says nothing about behaviour (R² 0.001 on unseen items): plain ALS."
     manifest = replace(shop.manifest, choices={"note": note})

@@ -76,9 +76,13 @@ def _show(found: Compared, first: str, second: str, metric: str) -> None:
 
 
 def _shown(rows: Sequence[MeasuredTwice], metric: str) -> list[MeasuredTwice]:
-    """The rows of one metric, and all of those protocols that do not have it, such as relevance."""
+    """Of longtail and ALS the rows of one metric, and all of protocols that do not have it, such as relevance."""
     having = {row.protocol for row in rows if row.metric.partition("@")[0] == metric}
-    return [row for row in rows if row.protocol not in having or row.metric.partition("@")[0] == metric]
+    return [
+        row
+        for row in rows
+        if row.method in ("ALS", "longtail") and (row.protocol not in having or row.metric.partition("@")[0] == metric)
+    ]
 
 
 def _changes(changes: Sequence[Change], first: str, second: str) -> Table:

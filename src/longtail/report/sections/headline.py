@@ -33,6 +33,7 @@ def headline(material: Material) -> Section:
     cold = material.evaluation.result("cold")
     if cold is not None and cold.sections:
         parts.append(_new_items(cold))
+    parts.append(_elsewhere(material))
     return Section("short", "In short", join(parts))
 
 
@@ -184,6 +185,37 @@ def _new_items(result: ProtocolResult) -> Html | None:
             ),
         ]
     )
+
+
+#: Results that have a part of the page to themselves, or are told above.
+_TOLD = ("tail", "truncated-heads", "relevance")
+
+
+def _elsewhere(material: Material) -> Html | None:
+    """What the other protocols say against ALS alone, losses first."""
+    found: dict[int, list[str]] = {-1: [], 1: [], 0: []}
+    for result in material.evaluation.results:
+        metric = f"ndcg@{result.k}"
+        for part in result.sections if result.protocol not in _TOLD else ():
+            if _part(result, part.name, metric) is not None:
+                comparison = part.comparisons[metric]
+                mine, theirs = comparison.estimates[MINE].mean, comparison.estimates[BEFORE].mean
+                told = f"{result.protocol}, {part.name}: longtail {number(mine)}, ALS {number(theirs)}"
+                found[direction(comparison, MINE, BEFORE)].append(told)
+    if not any(found.values()):
+        return None
+    losses = None
+    if found[-1]:
+        said = tag("p", tag("b", "Worse than ALS alone, beyond chance, in other protocols:"))
+        losses = tag("div", said, tag("ul", (tag("li", told) for told in found[-1])), class_="warning")
+    rest = [
+        note(
+            f"{word} than ALS alone in: {'; '.join(found[verdict])}." if verdict else f"{word}: {'; '.join(found[0])}."
+        )
+        for verdict, word in ((1, "Better"), (0, "No difference to ALS alone that can be told in"))
+        if found[verdict]
+    ]
+    return join([tag("h3", "In the other protocols"), losses, rest])
 
 
 def _meaning(result: ProtocolResult) -> Html:
