@@ -20,9 +20,9 @@ def style(method: str) -> str:
     return "m-" + (method.replace(" ", "-").lower() if method in _STYLED else "other")
 
 
-def places(n_right: float = RIGHT) -> tuple[tuple[float, float], tuple[float, float]]:
+def places() -> tuple[tuple[float, float], tuple[float, float]]:
     """Where the axes run: x from left to right, y from bottom to top."""
-    return (LEFT, WIDTH - n_right), (HEIGHT - BOTTOM, TOP)
+    return (LEFT, WIDTH - RIGHT), (HEIGHT - BOTTOM, TOP)
 
 
 def picture(name: str, *marks: Child, width: float = WIDTH, height: float = HEIGHT) -> Html:
