@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
+from longtail.bundle import read_manifest
 from longtail.core.errors import DataError
 from longtail.core.progress import SilentProgress
 from longtail.pipeline import read
@@ -57,3 +60,18 @@ def test_no_rows_and_no_accepted_rows_are_told_apart() -> None:
         read(RECIPE, events=events())
     with pytest.raises(DataError, match="None of 2 rows"):
         read(RECIPE, events=events(None, None))
+
+
+def test_a_bundle_tells_what_became_of_the_data(trained_shop: Path) -> None:
+    training = read_manifest(trained_shop / "shop.bundle")["training"]
+    data = training["data"]
+    assert training["seconds"] > 0
+    assert training["tail_below"] == 20
+    assert data["events"]["refused"] == 1
+    assert data["events"]["reasons"] == {"null user id": 1}
+    assert data["events"]["read"] == data["events"]["accepted"] + 1
+    assert data["catalog"]["accepted"] == 120
+    assert data["join"]["unknown_items"] == 0
+    assert data["join"]["silent_items"] >= 12
+    assert {field["name"] for field in data["fields"]} >= {"kind", "colour", "price"}
+    assert all(field["share"] == 1.0 for field in data["fields"])

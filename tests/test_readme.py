@@ -18,6 +18,7 @@ IN_THE_SMALL_SHOP = {
     '"900"': '"c001"',
     "department = 'PRODUCE'": "kind = 'boot'",
     "grocer.bundle": "shop.bundle",
+    "old.bundle": "shop.bundle",
     "ITEM,ITEM": "00003,00009",
     "ITEM": "00003",
     "USER": "c001",

@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import report
 import scipy.sparse as sp
 from datasets import GROWING, growing, matrices
 from environments import PACKAGES, commit, environment, machine, version
 from measure import hu_loss, recall_at
 from results import Results
+
+import report
 
 HERE = Path(__file__).parent
 ALPHA, REGULARIZATION, ITERATIONS = 10.0, 1.0, 15

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from longtail.core.progress import SILENT, Progress
 from longtail.core.words import many
 from longtail.data.catalog import Catalog, read_catalog
 from longtail.data.checks.join import check_join, in_words
+from longtail.data.checks.record import record
 from longtail.data.events import Events, read_events
 from longtail.data.interactions import Interactions, aggregate
 from longtail.data.refusals import Refusals
@@ -70,6 +72,7 @@ class Learned:
         exposure: ``(n_items,) float32``, see `Interactions.exposure`.
         choices: what was chosen on validation, and which learner of the bridge was kept.
         model: every user's and item's vector.
+        seconds: how long all of it took.
     """
 
     interactions: Interactions
@@ -79,6 +82,7 @@ class Learned:
     exposure: Float32
     choices: Choices
     model: ItemModel
+    seconds: float
 
 
 def read(
@@ -170,6 +174,7 @@ def learn(
         NumericalError: numbers that are not finite, with the user or item they belong to.
         MissingExtraError: a field needs an optional package.
     """
+    started = time.perf_counter()
     with progress.task("Adding up interactions"):
         interactions = aggregate(events, recipe.weights, items=catalog.items)
     content, features = encoded or encode(
@@ -202,7 +207,8 @@ def learn(
     )
     if model.bridge is not None:
         choices = replace(choices, learner=model.choices["bridge"]["kept"])
-    return Learned(interactions, split, content, features, exposure, choices, model)
+    seconds = time.perf_counter() - started
+    return Learned(interactions, split, content, features, exposure, choices, model, seconds)
 
 
 def encode(
@@ -283,6 +289,12 @@ def publishable(
             fingerprint=_fingerprint(events, catalog, interactions),
             metrics=metrics or {},
             choices=model.choices,
+            training={
+                "seconds": round(learned.seconds, 1),
+                "tail_below": recipe.tail_below,
+                "seed": recipe.seed,
+                "data": record(events, catalog, interactions, recipe.data_folder),
+            },
         ),
     )
 

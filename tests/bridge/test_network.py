@@ -88,6 +88,14 @@ def test_numpy_says_what_torch_says(fitted):
     np.testing.assert_allclose(_forward(weights, features.names, x, present), said, atol=1e-5)
 
 
+def test_the_best_epoch_of_each_fold_is_kept_and_its_curve_told(fitted):
+    _, _, fit = fitted
+    assert len(fit.errors) == len(fit.epochs) == SMALL.folds
+    for epoch, errors in zip(fit.epochs, fit.errors, strict=True):
+        assert epoch == int(np.argmin(errors)) > 0
+        assert len(errors) in (SMALL.epochs + 1, epoch + SMALL.patience + 1)
+
+
 def test_same_seed_same_network(fitted):
     features, y, fit = fitted
     again = fit_network(features, np.arange(500), y[:500], SMALL)

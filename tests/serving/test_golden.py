@@ -47,6 +47,8 @@ def test_current_code_still_writes_what_the_current_version_holds(make: ModuleTy
     golden = GOLDEN / f"format-{FORMAT_VERSION}"
     assert {file.name for file in (tmp_path / "shop.bundle").iterdir()} == {file.name for file in golden.iterdir()}
     written, kept = (json.loads((path / "manifest.json").read_text()) for path in (tmp_path / "shop.bundle", golden))
-    assert written.keys() == kept.keys()
+    # A key that older readers need not know may be added without another version; none may go.
+    assert written.keys() - kept.keys() <= {"training"}
+    assert kept.keys() <= written.keys()
     assert written["settings"].keys() == kept["settings"].keys()
     assert written["shape"] == kept["shape"] | {key: written["shape"][key] for key in ("created", "longtail_version")}

@@ -88,13 +88,13 @@ class NetworkFit:
         bridge: the mean of the folds' networks, for new items.
         out_of_sample: ``(n, d) float32``: each training row predicted by networks that did not see it.
         epochs: how long each fold trained before its error on held-out items stopped falling.
-        errors: each fold's best mean squared error on its held-out items.
+        errors: each fold's mean squared error on its held-out items, before training and after each epoch.
     """
 
     bridge: NetworkBridge
     out_of_sample: Float32
     epochs: tuple[int, ...]
-    errors: tuple[float, ...]
+    errors: tuple[tuple[float, ...], ...]
 
 
 def inputs(features: Features, names: tuple[str, ...]) -> tuple[list[Float32], Bool]:
@@ -145,7 +145,7 @@ def fit_network(
     fold_of = rng.permutation(len(rows)) % settings.folds
     predictions = np.zeros(targets.shape, dtype=np.float32)
 
-    def one(fold: int) -> tuple[Weights, int, float]:
+    def one(fold: int) -> tuple[Weights, int, tuple[float, ...]]:
         learn, hold = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         own = np.random.default_rng([seed, fold])
         watch = hold if len(hold) <= 4000 else np.sort(own.choice(hold, 4000, replace=False))
@@ -238,7 +238,7 @@ def _train(
     watch: Int64,
     settings: NetworkSettings,
     seed: int,
-) -> tuple[Weights, int, float]:
+) -> tuple[Weights, int, tuple[float, ...]]:
     rng = np.random.default_rng(seed)
     start = _initial(names, [m.shape[1] for m in x], targets.shape[1], settings.hidden, rng)
     start["out.bias"] = targets[learn].mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -256,7 +256,7 @@ def _train(
         return float(np.mean(((predicted - targets[watch]) ** 2).sum(axis=1, dtype=np.float64)))
 
     # Not having trained at all is a candidate: what another bridge leaves may be nothing but noise.
-    best, best_epoch, best_error = start, 0, error_of(start)
+    best, best_epoch, errors = start, 0, [error_of(start)]
     for epoch in range(settings.epochs):
         for batch in _batches(rng, learn, settings.batch):
             shown = present[batch] & (rng.random((len(batch), len(names))) >= settings.field_dropout)
@@ -272,12 +272,12 @@ def _train(
             optimizer.step()
             schedule.step()
         current = {name: tensor.detach().numpy().copy() for name, tensor in parameters.items()}
-        error = error_of(current)
-        if error < best_error:
-            best, best_epoch, best_error = current, epoch + 1, error
+        errors.append(error_of(current))
+        if errors[-1] < errors[best_epoch]:
+            best, best_epoch = current, epoch + 1
         elif epoch + 1 - best_epoch >= settings.patience:
             break
-    return best, best_epoch, best_error
+    return best, best_epoch, tuple(errors)
 
 
 def _step(torch: Any, p: dict[str, Any], names: tuple[str, ...], x: list[Any], present: Any, keep: Any) -> Any:

@@ -220,6 +220,7 @@ def _keep(
     }
     if network is not None:
         report["network_epochs"] = list(network.epochs)
+        report["network_errors"] = [list(errors) for errors in network.errors]
     return FittedBridge(bridge, rows, predict(weights), report)
 
 

@@ -50,6 +50,7 @@ class Manifest:
         fingerprint: what identifies the data: hashes, sizes, counts, first and last event, as the pipeline sets it.
         metrics: what was measured when the bundle was trained.
         choices: every choice made on validation, with its curve.
+        training: what became of the data, and how long learning took; empty where the pipeline did not train.
         created: when, in UTC, ISO 8601.
         versions: Python, platform and library versions at training.
     """
@@ -58,6 +59,7 @@ class Manifest:
     fingerprint: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     choices: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     versions: dict[str, str] = field(default_factory=lambda: library_versions())
     longtail_version: str = __version__

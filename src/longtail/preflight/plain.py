@@ -52,11 +52,7 @@ def _rows(refusals: Refusals | None) -> dict[str, Any] | None:
     if refusals is None:
         return None
     return {
-        "read": refusals.read,
-        "accepted": refusals.accepted,
-        "filtered": refusals.filtered,
-        "refused": refusals.refused,
-        "missing_values": refusals.missing_values,
+        **refusals.counts(),
         "reasons": {one.reason: {"count": one.count, "example": one.example} for one in refusals.by_reason},
     }
 

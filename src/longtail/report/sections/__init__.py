@@ -1,0 +1,1 @@
+"""The page's parts, one a file: each turns `longtail.report.section.Material` into a `Section`."""
