@@ -230,6 +230,7 @@ def publishable(
         titles=titles,
         catalog_schema=catalog.schema,
         exclude_seen=recipe.exclude_seen,
+        data_folder=str(recipe.data_folder.resolve()),
         content_model=learned.content.state() if model.bridge is not None else None,
         bridge=model.bridge.state() if model.bridge is not None else None,
         reduction=model.reduction.state() if model.reduction is not None else None,
@@ -238,6 +239,7 @@ def publishable(
             fingerprint=_fingerprint(events, catalog, interactions),
             metrics=metrics or {},
             choices=model.choices,
+            fields=learned.content.describe(),
         ),
     )
 

@@ -146,6 +146,8 @@ class SentenceModel:
             ) from error
         if not callable(getattr(model, "tokenizer", None)):
             raise DataError(f"The model in {self.folder} has no tokenizer of text. Give a BERT-family text model.")
+        if self.precision == "bf16":
+            _narrow(model)
         return model.eval()
 
     def tokenize(self, texts: Sequence[str]) -> tuple[list[list[int]], Bool]:
@@ -206,6 +208,14 @@ class SentenceModel:
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(threads)
+
+
+def _narrow(model: Any) -> None:
+    """Round the weights of matrix products to bf16 once: autocast does so anew for every block, at the price of it."""
+    torch = require("torch", extra="text", purpose="Reading text")
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.to(torch.bfloat16)
 
 
 def _blocks(lengths: Int64, tokens: int) -> Iterator[tuple[Int64, int]]:
