@@ -239,7 +239,7 @@ def publishable(
             fingerprint=_fingerprint(events, catalog, interactions),
             metrics=metrics or {},
             choices=model.choices,
-            fields=learned.content.describe(),
+            content=learned.content.describe(),
         ),
     )
 

@@ -50,7 +50,7 @@ class Manifest:
         fingerprint: what identifies the data: hashes, sizes, counts, first and last event, as the pipeline sets it.
         metrics: what was measured when the bundle was trained.
         choices: every choice made on validation, with its curve.
-        fields: what each field of the catalog became, see `longtail.content.model.ContentModel.describe`.
+        content: what each field of the catalog became, see `longtail.content.model.ContentModel.describe`.
         created: when, in UTC, ISO 8601.
         versions: Python, platform and library versions at training.
     """
@@ -59,7 +59,7 @@ class Manifest:
     fingerprint: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     choices: dict[str, Any] = field(default_factory=dict)
-    fields: list[dict[str, Any]] = field(default_factory=list)
+    content: list[dict[str, Any]] = field(default_factory=list)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     versions: dict[str, str] = field(default_factory=lambda: library_versions())
     longtail_version: str = __version__

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from longtail.content.preview import preview
 from longtail.content.registry import plan
 from longtail.content.sentence_model import find_model
 from longtail.core.errors import LongtailError, MissingExtraError
@@ -68,9 +69,14 @@ def preflight(
         except LongtailError as error:
             failures.append(Finding.stop(str(error)))
     fields: list[FieldCoverage] = []
+    becomes: list[dict[str, Any]] = []
     if items is not None:
         with progress.task("Looking at the catalog"):
             fields = cover(items, recipe.data_folder)
+            try:
+                becomes = preview(items)
+            except LongtailError as error:
+                failures.append(Finding.stop(str(error)))
     report = Preflight(
         findings=(),
         events=read.refusals if read is not None else None,
@@ -79,6 +85,7 @@ def preflight(
         summary=_summary(read, interactions) if read is not None and interactions is not None else None,
         join=check_join(read, items) if read is not None and len(read) and items is not None else None,
         fields=tuple(fields),
+        becomes=tuple(becomes),
         weighting=weigh(read, recipe.weights) if read is not None else None,
         tail=diagnose(interactions.n_interactions, interactions.item_events, recipe.tail_below)
         if interactions is not None
