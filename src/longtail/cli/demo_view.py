@@ -108,7 +108,11 @@ def show_side_by_side(console: Console, words: Words, shop: Recommender, *, seed
         )  # fmt: skip
         table.add_column("before: ALS alone", overflow="ellipsis", no_wrap=True, ratio=1)
         table.add_column("after: longtail", overflow="ellipsis", no_wrap=True, ratio=1)
-        left = _titled(before, before.similar_items(item, k)) if n else [Text(f"nothing: nobody {words.took} it", style="dim")]
+        left = (
+            _titled(before, before.similar_items(item, k))
+            if n
+            else [Text(f"nothing: nobody {words.took} it", style="dim")]
+        )
         right = _titled(shop, shop.similar_items(item, k))
         for position in range(max(len(left), len(right))):
             table.add_row(*(side[position] if position < len(side) else "" for side in (left, right)))
@@ -133,9 +137,7 @@ def show_customer(console: Console, words: Words, shop: Recommender, *, k: int =
     show_ranking(ranking, shop.titles(ranking.item_ids), "Not taken yet, and might please")
 
 
-def show_new_item(
-    console: Console, shop: Recommender, row: Mapping[str, object], heading: str, *, k: int = 6
-) -> None:
+def show_new_item(console: Console, shop: Recommender, row: Mapping[str, object], heading: str, *, k: int = 6) -> None:
     """What is like an item nobody has taken, from its row alone."""
     console.print(json.dumps(dict(row)), markup=False, style="dim")
     ranking = shop.similar_to(dict(row), k)

@@ -56,9 +56,7 @@ def _attributes(into: str, schemas: Mapping[str, FieldSchema], catalog: Catalog)
     ]
     total = sum(column.n_places for column in columns)
     became = f"of {total:,} places in all, in at most {min(total, ATTRIBUTES_RANK)} dimensions"
-    return [
-        {**column.describe(), "into": into, "became": f"{column.n_places:,} {became}"} for column in columns
-    ]
+    return [{**column.describe(), "into": into, "became": f"{column.n_places:,} {became}"} for column in columns]
 
 
 def _vectors(name: str, catalog: Catalog) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from longtail.content.picture_model import find_weights
 from longtail.content.preview import preview
 from longtail.content.registry import plan
 from longtail.content.sentence_model import find_model
@@ -103,14 +104,18 @@ def _unreadable(recipe: Recipe) -> Iterator[Finding]:
     except LongtailError as error:
         yield Finding.stop(str(error))
         return
-    models = {field.model for encoder, fields in planned.values() if encoder == "text" for field in fields.values()}
-    for model in sorted(models, key=str):
-        try:
-            if importlib.util.find_spec("torch") is None:
-                raise MissingExtraError("Reading text", "text", "torch")
-            find_model(model, allow_network=False)
-        except LongtailError as error:
-            yield Finding.stop(str(error))
+    for encoder, library, extra, purpose, look in (
+        ("text", "torch", "text", "Reading text", find_model),
+        ("image", "timm", "images", "Reading pictures", find_weights),
+    ):
+        models = {field.model for name, fields in planned.values() if name == encoder for field in fields.values()}
+        for model in sorted(models, key=str):
+            try:
+                if importlib.util.find_spec(library) is None:
+                    raise MissingExtraError(purpose, extra, library)
+                look(model, allow_network=False)
+            except LongtailError as error:
+                yield Finding.stop(str(error))
 
 
 def _summary(events: Events, interactions: Interactions) -> EventsSummary:
@@ -125,7 +130,7 @@ def _summary(events: Events, interactions: Interactions) -> EventsSummary:
 
 
 def _size(recipe: Recipe, interactions: Interactions, fields: list[FieldCoverage]) -> Size:
-    texts = [field for field in fields if field.kind == "text"]
+    texts, pictures = ([field for field in fields if field.kind == kind] for kind in ("text", "image"))
     network = recipe.model.bridge.network
     uses_network = recipe.model.bridge.method in ("auto", "network")
     return Size(
@@ -135,6 +140,7 @@ def _size(recipe: Recipe, interactions: Interactions, fields: list[FieldCoverage
         items_with_events=int(np.count_nonzero(interactions.n_interactions)),
         pairs=int(interactions.matrix.nnz),
         texts=sum(field.distinct or 0 for field in texts),
+        pictures=sum(field.distinct or 0 for field in pictures),
         characters=sum(field.characters or 0 for field in texts),
         factors=recipe.als.factors,
         iterations=recipe.als.iterations,
