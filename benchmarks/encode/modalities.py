@@ -7,8 +7,8 @@ The cold-item protocol of `longtail evaluate`, once: two of every ten items with
 everything that learns (picture classifiers included) and ranked for the users who took them. For each set of fields the
 same training runs on the same split, with everything that depends on fields chosen anew; what does not (the
 factorization's settings) is chosen once. Pictures come twice: what the plain backbone sees, and what classifiers of the
-catalog's attributes see. Two ways to use fields are measured: content kNN, which learns nothing from behaviour, and longtail.
-Intervals are of 95%, by bootstrap over users; differences are paired.
+catalog's attributes see. Two ways to use fields are measured: content kNN, which learns nothing from behaviour, and
+longtail. Intervals are of 95%, by bootstrap over users; differences are paired.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ Texts are the lines of FILE, left out: product texts of Complete Journey (needs 
 ``.jpg`` files below FOLDER, left out: drawn garments of the boutique. longtail's time is everything from text or file
 to vector: cleaning and tokenising, reading and decoding. The forward pass alone gets tokens (length-sorted batches of
 32, padded) or decoded pixels (batches of 32), all prepared before the clock starts. The two alternate; medians are
-shown, of processor time too, since on a busy machine wall time says little. Beside it: the cosine of each text's vector in
-bf16 to the one in fp32.
+shown, of processor time too, since on a busy machine wall time says little. Beside it: the cosine of each text's vector
+in bf16 to the one in fp32.
 """
 
 from __future__ import annotations

@@ -90,7 +90,9 @@ def test_the_bundle_says_what_each_field_became(trained: tuple[Bundle, Features,
     became = {one["field"]: one for one in bundle.manifest.content}
     assert became.keys() == {"picture", "type", "colour", "pattern", "sleeve", "price", "said", "added"}
     assert became["price"]["into"] == "numbers"
-    assert {one["attribute"] for one in became["picture"]["attributes"]} == {"type", "colour", "pattern", "sleeve"}
+    learned = {one["attribute"] for one in became["picture"]["attributes"]}
+    assert {"type", "pattern"} <= learned  # of others fewer than 50 pictures have a value
+    assert learned | became["picture"]["not learned"].keys() == {"type", "colour", "pattern", "sleeve"}
     for score in became["picture"]["attributes"]:
         assert {"classes", "accuracy", "majority", "trained", "validated"} <= score.keys()
     assert became["picture"]["unreadable: truncated"] == 1
@@ -106,7 +108,7 @@ def test_a_new_picture_is_found_in_the_data_folder_or_said_to_be_missing(
     shop = Recommender.load(folder / "shop.bundle")
     assert "no such file" not in shop.similar_to(row, 3).note
     moved = Recommender.load(folder / "shop.bundle", data=tmp_path)
-    assert re.search(r"picture: 1 item .* no such file: 1", moved.similar_to(row, 3).note)
+    assert re.search(r"picture: 1 item .*\(no such file: 1\)", moved.similar_to(row, 3).note)
     (tmp_path / "images").mkdir()
     (tmp_path / row["picture"]).write_bytes((folder / row["picture"]).read_bytes())
     assert moved.similar_to(row, 3) == shop.similar_to(row, 3)

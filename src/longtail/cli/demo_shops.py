@@ -12,7 +12,7 @@ from longtail.data.datasets import boutique, complete_journey
 
 @dataclass(frozen=True)
 class Words:
-    """What a shop calls a customer, an event and an item, in the singular; ``took``: what customers did with an item."""
+    """What a shop calls a customer, an event and an item, and what customers did with an item (``took``)."""
 
     customer: str
     event: str

@@ -1,8 +1,8 @@
 """A pretrained backbone trained on, whole, to tell one attribute of what a picture shows.
 
 Statistics of batch normalisation stay those of pretraining: batches here are small, and pictures of one shop alike. One
-network is trained on one thread of the processor (or on a GPU), so that the same seed gives the same weights whatever the
-number of cores.
+network is trained on one thread of the processor (or on a GPU), so that the same seed gives the same weights whatever
+the number of cores.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WIDTH = 128
 #: The share of pictures that only say when to stop, and how good the network is.
 _VALIDATION = 0.1
 _EPOCHS, _PATIENCE, _BATCH = 8, 2, 32
-#: Learning rates of what is pretrained and of what is new; decay of the weights, of layers that are matrices or kernels.
+#: Learning rates of what is pretrained and of what is new; the decay is of matrices and kernels.
 _RATE, _HEAD_RATE, _DECAY, _DROPOUT, _SMOOTHING = 2e-4, 2e-3, 0.02, 0.2, 0.05
 #: A picture is moved by up to this share of its side, and every second one is mirrored.
 _SHIFT = 0.06
@@ -48,7 +48,7 @@ class Task:
 
 
 def add_head(backbone: Any, n_classes: int, seed: int) -> Any:
-    """The backbone, a hidden layer and an output: ``network[0]`` pools, ``network[1:3]`` embeds, ``network[3]`` tells."""
+    """The backbone, a hidden layer, an output: ``network[0]`` pools, ``network[1:3]`` embeds, ``network[3]`` tells."""
     torch = require("torch", extra="images", purpose="Fine-tuning")
     hidden = torch.nn.Linear(backbone.head_hidden_size, WIDTH)
     output = torch.nn.Linear(WIDTH, n_classes)

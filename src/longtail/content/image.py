@@ -67,15 +67,16 @@ class ImageEncoder:
         model, pooled = Model(model_name, weights.hash), PictureModel(weights, weights.hash).pooled
         tune = best_device()[0] == "cuda" if schema.fine_tune is None else schema.fine_tune
         with open_pictures(catalog.table[name], Policy(hosts), context) as pictures:
-            rows, counts, classifiers, tuned = None, {}, PictureClassifiers.none(), None
+            classifiers, tuned = PictureClassifiers.none(), None
             if tune:
                 labels, skipped = read_labels(
-                    catalog, schema.attributes, pictures.picture_of, len(pictures.keys), fit_rows
+                    catalog, schema.attributes, pictures.decodable(), len(pictures.keys), fit_rows
                 )
                 if labels:
                     tuned = TunedNetworks.fit(weights, pictures, labels, skipped, context)
-                    rows, counts = pictures.read(name, tuned, context)
-            if rows is None:
+            if tuned is not None:
+                rows, counts = pictures.read(name, tuned, context)
+            else:
                 rows, counts = pictures.read(name, model, context)
                 labels, skipped = read_labels(catalog, schema.attributes, rows.row_of, len(rows.matrix), fit_rows)
                 classifiers = PictureClassifiers.fit(
@@ -109,9 +110,19 @@ class ImageEncoder:
         of = f"{len(learned.names)} attribute classifiers" if learned.names else "the backbone"
         of = f"{of}, fine-tuned" if self.tuned else of
         became = f"{self.preparation.width} dimensions of {len(self.preparation.mean)} of {of}, half whitened"
-        about = {"field": self.name, "kind": "image", "into": self.name, "became": became, "model": self.model.name}
-        about |= {"explained": round(self.preparation.explained, 4), **self.counts}
-        return [{**about, "attributes": learned.scores, "not learned": learned.skipped}]
+        return [
+            {
+                "field": self.name,
+                "kind": "image",
+                "into": self.name,
+                "became": became,
+                "model": self.model.name,
+                "explained": round(self.preparation.explained, 4),
+                **self.counts,
+                "attributes": learned.scores,
+                "not learned": learned.skipped,
+            }
+        ]
 
     def state(self) -> State:
         """JSON values and arrays that :meth:`from_state` takes; the frozen backbone is named with its hash."""

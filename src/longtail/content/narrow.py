@@ -16,8 +16,8 @@ def narrow(model: Any, *, pack: bool) -> None:
 
     Args:
         model: to be run under autocast to bf16.
-        pack: whether weights are also kept in oneDNN's order, on a processor. It is left where this version of torch has no
-            such product, or one that gives other bits.
+        pack: whether weights are also kept in oneDNN's order, on a processor. It is left where this version of torch
+            has no such product, or one that gives other bits.
     """
     torch = require("torch", extra="text", purpose="Reading text")
     operations = torch.ops.mkldnn

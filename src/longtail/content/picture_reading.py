@@ -20,13 +20,15 @@ from longtail.content.downloads import Downloads, Policy, is_url
 from longtail.content.entries import Entries, known
 from longtail.content.picture_blocks import Block
 from longtail.content.picture_model import PictureModel, Weights, find_weights
-from longtail.content.pictures import Unreadable, read_file
+from longtail.content.pictures import Unreadable, decode, read_file
 from longtail.content.prepare import Rows
 from longtail.core.arrays import Int64
 from longtail.core.errors import DataError
 
 #: Blocks between two writes to the cache: what an interruption can cost.
 _BLOCKS_A_WRITE = 16
+#: A side of pictures that are decoded only to see whether they can be.
+_SMALL = 32
 _LOADED: dict[str, PictureModel] = {}
 
 
@@ -91,11 +93,21 @@ class Pictures:
     unopened: dict[str, int]
     content: Callable[[int], bytes]
 
+    def decodable(self) -> Int64:
+        """``picture_of``, -1 also where what was opened is no picture; each is decoded once and not kept."""
+        decoded = np.ones(len(self.keys) + 1, np.bool_)
+        for picture in range(len(self.keys)):
+            try:
+                decode(self.content(picture), _SMALL)
+            except Unreadable:
+                decoded[picture] = False
+        return np.where(decoded[self.picture_of], self.picture_of, -1)
+
     def read(self, field: str, reader: Reader, context: Context) -> tuple[Rows, dict[str, int]]:
         """The rows of all items' pictures, and what was found.
 
         Returns:
-            Rows, and counts: items, missing (of them without a value, and unreadable ones by reason), distinct pictures.
+            Rows, and counts: items, missing (of them without a value, unreadable ones by reason), distinct pictures.
 
         Raises:
             DataError: the model is not the one of training, or cannot be read.

@@ -22,7 +22,7 @@ from longtail.data.schema import FieldSchema
 
 
 def preview(catalog: Catalog) -> list[dict[str, Any]]:
-    """One JSON object a field, with the keys of `longtail.content.model.ContentModel.describe` as far as they are known.
+    """One JSON object a field, with the keys of `longtail.content.model.ContentModel.describe` as far as known.
 
     Categories, tags, booleans and numbers are really fitted, on all items. Of texts and pictures it says the model, and
     what classifiers would learn if every picture could be read.

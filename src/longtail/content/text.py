@@ -82,7 +82,7 @@ class TextEncoder:
         rows, counts = encoder._read(catalog, context)
         if counts["truncated"]:
             context.progress.note(
-                f"{name}: {many(counts['truncated'], 'text')} of {counts['distinct']:,} longer than the model reads; cut."
+                f"{name}: {many(counts['truncated'], 'text')} of {counts['distinct']:,} cut at the model's length."
             )
         encoder = replace(encoder, preparation=Preparation.fit(rows, fit_rows), counts=counts)
         return encoder, encoder.preparation.apply(name, rows)

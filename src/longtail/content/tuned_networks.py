@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
 import zlib
@@ -23,9 +22,9 @@ from longtail.content.picture_attributes import Labels
 from longtail.content.picture_blocks import PICTURES, Block, Inputs, run_blocks
 from longtail.content.picture_model import Weights, channels_last, load_backbone
 from longtail.content.picture_reading import Pictures
-from longtail.content.pictures import Pixels, Unreadable, decode
+from longtail.content.pictures import Pixels, decode
 from longtail.content.sentence_model import best_device
-from longtail.core.arrays import Bool, State
+from longtail.core.arrays import State
 from longtail.core.extras import require
 
 
@@ -61,7 +60,7 @@ class TunedNetworks:
         Args:
             backbone: what each begins as.
             pictures: all of them; only those with a label are looked at.
-            labels: targets are zero for pictures that may not be learned from.
+            labels: targets are zero for pictures that may not be learned from or cannot be decoded.
             skipped: see the attribute of that name.
             context: seed and progress; the seed of a network is made of this one and the attribute's name.
 
@@ -78,7 +77,7 @@ class TunedNetworks:
         def learn(label: Labels) -> tuple[Arrays, dict[str, Any]]:
             seed = zlib.crc32(f"{context.seed}/{label.name}".encode())
             network = add_head(copy.deepcopy(pretrained), len(label.classes), seed)
-            rows = np.flatnonzero(label.targets.any(axis=1) & readable)
+            rows = np.flatnonzero(label.targets.any(axis=1))
             score = fine_tune(network, Task(rows, label.targets[rows], seed), pixels, inputs, device, decoders)
             return _rounded(network), {"attribute": label.name, "classes": len(label.classes), **asdict(score)}
 
@@ -88,8 +87,6 @@ class TunedNetworks:
             stack.callback(torch.set_num_threads, threads)
             pool = stack.enter_context(ThreadPoolExecutor(threads if device == "cpu" else 1))
             decoders = None if device == "cpu" else stack.enter_context(ThreadPoolExecutor(1))
-            labelled = np.any([label.targets.any(axis=1) for label in labels], axis=0)
-            readable = _readable(pixels, labelled)
             weights, scores = {}, []
             with context.progress.task("fine-tune on what pictures show", total=len(labels)) as task:
                 for label, (learned, score) in zip(labels, pool.map(learn, labels), strict=True):
@@ -157,16 +154,6 @@ class TunedNetworks:
         """The same networks again."""
         weights = {name: nested(f"network{at}", arrays) for at, name in enumerate(meta["names"])}
         return cls(meta["architecture"], meta["device"], weights, meta["scores"], meta["skipped"])
-
-
-def _readable(pixels: Callable[[int], Pixels], wanted: Bool) -> Bool:
-    """Pictures among the wanted ones that can be decoded; what cannot is counted when all are read."""
-    readable = np.zeros(len(wanted), np.bool_)
-    for picture in np.flatnonzero(wanted).tolist():
-        with contextlib.suppress(Unreadable):
-            pixels(picture)
-            readable[picture] = True
-    return readable
 
 
 def _rounded(network: Any) -> Arrays:

@@ -17,9 +17,9 @@ _PLACE = re.compile(
 def sql_of_pattern(pattern: str, columns: dict[str, str], role: str) -> str:
     """The SQL expression of a pattern; null where a column that it names is null or empty.
 
-    ``{name}`` stands for the column's value as text; ``{name:0>10}`` for the value, filled up with zeros on its left to 10
-    characters (``<``: on its right), longer ones as they are; ``[:3]``, ``[3:]``, ``[1:4]`` behind either for a part of it,
-    as in Python.
+    ``{name}`` stands for the column's value as text; ``{name:0>10}`` for the value, filled up with zeros on its left to
+    10 characters (``<``: on its right), longer ones as they are; ``[:3]``, ``[3:]``, ``[1:4]`` behind either for a part
+    of it, as in Python.
 
     Args:
         pattern: what stands outside of braces is kept as it is.
@@ -47,7 +47,8 @@ def _value(place: re.Match[str], value: str) -> str:
     if place["width"] is not None:
         fill = "lpad" if place["side"] == ">" else "rpad"
         width = int(place["width"])
-        value = f"CASE WHEN length({value}) >= {width} THEN {value} ELSE {fill}({value}, {width}, {literal(place['fill'])}) END"
+        filled = f"{fill}({value}, {width}, {literal(place['fill'])})"
+        value = f"CASE WHEN length({value}) >= {width} THEN {value} ELSE {filled} END"
     start, stop = int(place["start"] or 0), place["stop"]
     if stop:
         return f"substr({value}, {start + 1}, {max(0, int(stop) - start)})"
