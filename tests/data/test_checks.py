@@ -213,6 +213,7 @@ class TestCost:
         items_with_events=40_000,
         pairs=700_000,
         texts=5_000,
+        pictures=0,
         characters=250_000,
         factors=64,
         iterations=16,

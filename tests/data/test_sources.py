@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from longtail.core.errors import DataError, MissingExtraError
+from longtail.data.catalog import read_catalog
 from longtail.data.events import Events, read_events
 from longtail.data.files import expand_packages
-from longtail.data.schema import EventsSchema, Source, WeightSettings
+from longtail.data.schema import CatalogSchema, EventsSchema, FieldSchema, Source, WeightSettings
 
 ROWS = [
     {"user_id": "001", "item_id": " 07 ", "timestamp": "2024-01-01 10:00:00", "note": "a,b"},
@@ -291,3 +292,25 @@ def test_events_larger_than_the_memory_limit(tmp_path: Path) -> None:
     events = read_events(schema, WeightSettings(), base=tmp_path, memory_limit="100MB", now=datetime(2024, 6, 1))
     assert len(events) == 2_000_000
     assert len(events.items()) == 70_001
+
+
+def test_bytes_in_parquet_stay_bytes_beside_text_without_a_type(tmp_path: Path) -> None:
+    """Pictures are no text; ids of writers that do not say that text is text are."""
+    picture = b"\xff\xd8\xff\xe0" + bytes(range(256))
+    table = pa.table(
+        {
+            "id": pa.array([b"007", b"008"], pa.binary()),
+            "photo": pa.array([None, picture]),
+            "image": pa.array([{"bytes": picture, "path": "a"}, None]),
+        }
+    )
+    pq.write_table(table, tmp_path / "catalog.parquet")
+    fields = {
+        "photo": FieldSchema(kind="image"),
+        "inner": FieldSchema(kind="image", column="image.bytes"),
+    }
+    schema = CatalogSchema(source=Source(files="catalog.parquet"), item_id="id", fields=fields)
+    catalog = read_catalog(schema, base=tmp_path)
+    assert list(catalog.items) == ["007", "008"]
+    assert catalog.table["photo"].to_pylist() == [None, picture]
+    assert catalog.table["inner"].to_pylist() == [picture, None]

@@ -51,6 +51,7 @@ class Manifest:
         metrics: what was measured when the bundle was trained.
         choices: every choice made on validation, with its curve.
         training: what became of the data, and how long learning took; empty where the pipeline did not train.
+        content: what each field of the catalog became, see `longtail.content.model.ContentModel.describe`.
         created: when, in UTC, ISO 8601.
         versions: Python, platform and library versions at training.
     """
@@ -60,6 +61,7 @@ class Manifest:
     metrics: dict[str, Any] = field(default_factory=dict)
     choices: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    content: list[dict[str, Any]] = field(default_factory=list)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     versions: dict[str, str] = field(default_factory=lambda: library_versions())
     longtail_version: str = __version__
@@ -85,10 +87,12 @@ class Bundle:
         als: the settings of the half-step, `AlsSettings` as plain values.
         fusion, length, precision: the chosen parameters, see `longtail.calibrate.model`.
         field_weights: weight per field in the content vector.
-        catalog: ``n_items`` rows; all columns are null for items without a row in the catalog.
+        catalog: ``n_items`` rows; all columns are null for items without a row in the catalog, and so are columns of
+            bytes (pictures) for all: they were read in training, and would be most of the bundle.
         titles: ``n_items`` texts for people; null where there is none.
         catalog_schema: how a new item's row is read; None where there is no content.
         exclude_seen: what `recommend` does unless it is told.
+        data_folder: the folder that relative paths of new items' pictures start from; None: the working directory.
         content_model, bridge, reduction: what a new item's content needs; None where there is no content.
         index: the kind of index to search with.
         indexes: states of indexes already built, by ``user_item`` and ``item_item``; missing ones are built on use.
@@ -121,6 +125,7 @@ class Bundle:
     titles: pa.Array
     catalog_schema: CatalogSchema | None = None
     exclude_seen: bool = True
+    data_folder: str | None = None
     content_model: State | None = None
     bridge: State | None = None
     reduction: State | None = None
@@ -244,14 +249,15 @@ class Bundle:
 def padded(catalog: pa.Table, titles: pa.Array, n_items: int) -> tuple[pa.Table, pa.Array]:
     """A catalog and its titles with null rows for items after it, those that have events but are not listed.
 
-    The schema, with what it carries about how the catalog was read, stays as it is.
+    The schema, with what it carries about how the catalog was read, stays as it is; columns of bytes become null.
     """
     missing = n_items - catalog.num_rows
     if missing < 0:
         raise DataError(f"The catalog has {catalog.num_rows:,} rows for {n_items:,} items.")
     schema = pa.schema([column.with_nullable(True) for column in catalog.schema], metadata=catalog.schema.metadata)
     rows = pa.Table.from_arrays([pa.nulls(missing, column.type) for column in schema], schema=schema)
-    return pa.concat_tables([catalog.cast(schema), rows]), pa.concat_arrays([titles, pa.nulls(missing, titles.type)])
+    listed = pa.Table.from_arrays([_without_bytes(column) for column in catalog.columns], schema=schema)
+    return pa.concat_tables([listed, rows]), pa.concat_arrays([titles, pa.nulls(missing, titles.type)])
 
 
 def library_versions() -> dict[str, str]:
@@ -277,6 +283,17 @@ def _with_zeros(array: npt.NDArray[Any], m: int) -> npt.NDArray[Any]:
     return np.concatenate([array, np.zeros((m, *array.shape[1:]), dtype=array.dtype)])
 
 
+def _without_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column, or nulls of its type where it has bytes, if only in a part of a structure or of a list."""
+    waiting = [column.type]
+    while waiting:
+        kind = waiting.pop()
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+            return pa.chunked_array([pa.nulls(len(column), column.type)])
+        waiting += [kind.field(at).type for at in range(kind.num_fields)]
+    return column
+
+
 def _appended(catalog: pa.Table, rows: pa.Table) -> pa.Table:
     columns = []
     for column in catalog.schema:
@@ -285,7 +302,7 @@ def _appended(catalog: pa.Table, rows: pa.Table) -> pa.Table:
             columns.append(pa.nulls(rows.num_rows, column.type))
             continue
         try:
-            columns.append(rows.column(position).cast(column.type))
+            columns.append(_without_bytes(rows.column(position).cast(column.type)))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise DataError(
                 f"The new items' column {column.name!r} is {rows.schema.field(position).type} and cannot be read as "

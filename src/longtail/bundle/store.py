@@ -149,6 +149,7 @@ def _content_of_manifest(bundle: Bundle) -> dict[str, Any]:
             "field_weights": bundle.field_weights,
             "catalog_schema": None if schema is None else schema.model_dump(mode="json", exclude={"source"}),
             "exclude_seen": bundle.exclude_seen,
+            "data_folder": bundle.data_folder,
             "index": bundle.index,
         },
     }
@@ -179,6 +180,7 @@ def _read(path: Path, values: dict[str, Any]) -> Bundle:
         titles=table.column("title").combine_chunks(),
         catalog_schema=None if schema is None else CatalogSchema.model_validate(schema),
         exclude_seen=settings["exclude_seen"],
+        data_folder=settings.get("data_folder"),  # older bundles of this format do not know
         content_model=_part(path, "content_model.safetensors", files),
         bridge=_part(path, "bridge.safetensors", files),
         reduction=_part(path, "reduction.safetensors", files),

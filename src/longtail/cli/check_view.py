@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -38,6 +39,8 @@ def show(console: Console, report: Preflight, recipe: Path) -> None:
         _join(console, report.join)
     if report.fields:
         _fields(console, report.fields)
+    if report.becomes:
+        _becomes(console, report.becomes)
     if report.weighting is not None and report.weighting.types:
         _weights(console, report.weighting)
     if report.tail is not None:
@@ -134,6 +137,18 @@ def _fields(console: Console, fields: tuple[FieldCoverage, ...]) -> None:
         for field in fields
     ]
     _print_table(console, ("field", "kind", "items>", "distinct>", "for example"), rows)
+
+
+def _becomes(console: Console, becomes: tuple[dict[str, Any], ...]) -> None:
+    _heading(console, "What fields become")
+    rows = [(Text(one["field"]), one["into"], Text(one["became"])) for one in becomes]
+    _print_table(console, ("field", "into", "as"), rows)
+    for one in becomes:
+        learned = [f"{it['attribute']} ({it['classes']} values)" for it in one.get("attributes", ())]
+        if learned:
+            _line(console, f"{one['field']}: classifiers of {', '.join(learned)}.")
+        for name, why in one.get("not learned", {}).items():
+            _line(console, f"{one['field']}: none of {name}: {why}.", style="dim")
 
 
 def _weights(console: Console, weighting: Weighting) -> None:

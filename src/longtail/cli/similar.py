@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from longtail.cli.options import AsJson, Fallback, K, OnePer, Where
+from longtail.cli.options import AsJson, Data, Fallback, K, OnePer, Where
 from longtail.cli.tables import print_ranking, show_ranking
 from longtail.core.errors import DataError
 
@@ -24,6 +24,7 @@ def similar(
         Path | None,
         typer.Option("--new", metavar="FILE", help="A JSON file with the row of an item that is not in the catalog."),
     ] = None,
+    data: Data = None,
     k: K = 10,
     where: Where = None,
     one_per: OnePer = None,
@@ -35,7 +36,7 @@ def similar(
 
     if (item is None) == (new is None):
         raise typer.BadParameter("give an ITEM, or a row with --new item.json")
-    shop = Recommender.load(bundle)
+    shop = Recommender.load(bundle, data=data)
     if new is not None:
         row = read_row(new)
         ranking = shop.similar_to(row, k, where=where, one_per=one_per)

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from longtail.content.attribute_columns import Occurrences
 from longtail.content.classifier import Classifier, train
@@ -110,6 +111,11 @@ class PictureClassifiers:
                 task.advance(1)
         return cls([label.name for label in labels], classifiers, mean, scale, scores, skipped)
 
+    @classmethod
+    def none(cls) -> Self:
+        """No classifiers."""
+        return cls([], [], np.zeros(0), np.ones(0), [], {})
+
     def embed(self, matrix: Float32) -> Float32:
         """Penultimate embeddings of all classifiers side by side, ``(n, h * number of classifiers) float32``."""
         if not len(matrix):
@@ -190,7 +196,13 @@ def _attributes(catalog: Catalog, wanted: list[str] | None) -> dict[str, FieldSc
                 f"A picture field's attributes name {name!r}, which is no field or column of the catalog"
                 f"{f' (nearest: {near[0]!r})' if near else ''}. Its columns: {', '.join(catalog.table.column_names)}."
             )
-    return {name: fields.get(name, FieldSchema(kind="category")) for name in wanted}
+    return {name: fields.get(name) or _plain(catalog.table[name].type) for name in wanted}
+
+
+def _plain(type: pa.DataType) -> FieldSchema:
+    """How a column that is no field is read: lists as tags."""
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return FieldSchema(kind="tags" if any(is_list(type) for is_list in lists) else "category")
 
 
 def _count(name: str, read: Occurrences, used: Bool, row_of: Int64, n_pictures: int) -> Labels:

@@ -1,24 +1,16 @@
-"""Pretrained picture models from timm: found, strictly loaded, and run so that a picture's bits are its own.
-
-As with text, blocks have one shape and run on one thread each, several at a time; a block's pictures are decoded on its
-thread, beside the inference of others.
-"""
+"""Pretrained picture models from timm: found, strictly loaded, and run."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from longtail.content.pictures import Pixels, Unreadable, decode
+from longtail.content.picture_blocks import PICTURES, Block, Inputs, run_blocks
 from longtail.core.errors import DataError
 from longtail.core.extras import require
 
@@ -28,10 +20,6 @@ _PACKAGED_ARCHITECTURE = "tf_efficientnet_lite0"
 #: The architecture of a bare weights file.
 _DEFAULT_ARCHITECTURE = "resnext50_32x4d"
 _ENDINGS = (".pth", ".pt", ".bin", ".safetensors")
-#: Pictures in a block. Part of what makes a vector, hence of the cache's space.
-_PICTURES = 8
-#: What float16 can hold.
-_LARGEST = 65_504.0
 
 
 @dataclass(frozen=True)
@@ -158,7 +146,7 @@ class PictureModel:
     @property
     def space(self) -> str:
         """What, beside the picture's bytes, decides a vector's bits: the key of the cache's space."""
-        return f"picture-2/{self.hash}/fp32/{_PICTURES}"
+        return f"picture-2/{self.hash}/fp32/{PICTURES}"
 
     @cached_property
     def pooled(self) -> int:
@@ -173,17 +161,11 @@ class PictureModel:
             return int(timm.create_model(self.weights.architecture, pretrained=False).head_hidden_size)
 
     @cached_property
-    def _loaded(self) -> tuple[Any, int, Any, Any]:
-        model = load_backbone(self.weights)
-        torch = require("torch", extra="images", purpose="Reading pictures")
-        cfg = model.pretrained_cfg
-        mean, std = (torch.tensor(cfg[key]).view(1, 3, 1, 1) * 255 for key in ("mean", "std"))
-        return model.to(memory_format=torch.channels_last), int(cfg["input_size"][-1]), mean, std
+    def _loaded(self) -> tuple[Any, Inputs]:
+        return channels_last(load_backbone(self.weights))
 
-    def encode(
-        self, n: int, read: Callable[[int], bytes]
-    ) -> Iterator[tuple[list[int], npt.NDArray[np.float16], dict[int, str]]]:
-        """Vectors block by block: positions, their rows (float16, as the cache keeps them), and what was unreadable.
+    def encode(self, n: int, read: Callable[[int], bytes]) -> Iterator[Block]:
+        """Vectors block by block, see `longtail.content.picture_blocks.run_blocks`.
 
         Args:
             n: how many pictures.
@@ -192,35 +174,14 @@ class PictureModel:
         Raises:
             DataError: the model gave NaN or infinity.
         """
-        torch = require("torch", extra="images", purpose="Reading pictures")
-        model, side, mean, std = self._loaded
+        model, inputs = self._loaded
+        return run_blocks(n, read, inputs, lambda batch: _features(model, batch), str(self.weights.file))
 
-        def run(block: Sequence[int]) -> tuple[list[int], npt.NDArray[np.float16], dict[int, str]]:
-            pixels: dict[int, Pixels] = {}
-            failed: dict[int, str] = {}
-            for at in block:
-                try:
-                    pixels[at] = decode(read(at), side)
-                except Unreadable as reason:
-                    failed[at] = str(reason)
-            if not pixels:
-                return [], np.zeros((0, 0), np.float16), failed
-            stacked = np.stack(list(pixels.values()))[np.arange(_PICTURES) % len(pixels)]
-            batch = torch.from_numpy(stacked).permute(0, 3, 1, 2).float().sub(mean).div(std)
-            with torch.inference_mode():
-                result = _features(model, batch.contiguous(memory_format=torch.channels_last))[: len(pixels)]
-            if not bool(torch.isfinite(result).all()):
-                raise DataError(f"The picture model {self.weights.file} gives NaN or infinite vectors. Is it damaged?")
-            return list(pixels), result.clamp(-_LARGEST, _LARGEST).numpy().astype(np.float16), failed
 
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        pool = ThreadPoolExecutor(threads, thread_name_prefix="longtail-pictures")
-        try:
-            yield from pool.map(run, (range(start, min(start + _PICTURES, n)) for start in range(0, n, _PICTURES)))
-        finally:
-            pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(threads)
+def channels_last(model: Any) -> tuple[Any, Inputs]:
+    """The model in the layout that convolutions of a processor are fastest in, and what its pictures must look like."""
+    torch = require("torch", extra="images", purpose="Reading pictures")
+    return model.to(memory_format=torch.channels_last), Inputs.of(model.pretrained_cfg)
 
 
 def _features(model: Any, batch: Any) -> Any:

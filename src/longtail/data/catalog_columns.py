@@ -12,6 +12,7 @@ from longtail.core.errors import DataError
 from longtail.data.columns import Bound, bind, is_number, nearest, number, text, time
 from longtail.data.database import Database, quoted
 from longtail.data.grouping import ID, ORDER
+from longtail.data.pattern import sql_of_pattern
 from longtail.data.schema import CatalogSchema, FieldSchema
 from longtail.data.template import placeholders, render
 
@@ -63,7 +64,7 @@ def build_columns(
 
     Raises:
         DataError: a column that is not there, an expression that cannot be evaluated, a kind its column cannot have.
-        RecipeError: a template that cannot be understood.
+        RecipeError: a template or pattern that cannot be understood.
     """
     given = given or {}
     layer = {
@@ -106,8 +107,10 @@ def _fields(database: Database, named: str, known: dict[str, str], schema: Catal
             if within.name is None:
                 fields[field.within] = Typed(text(within.sql, within.type), "false")
         if field.template is None:
-            role = f"catalog.fields.{name}" + (".column" if field.column is not None else "")
-            fields[name] = typed_as(field, bind(database, named, known, field.column or name, role), role)
+            key = next((key for key in ("column", "pattern") if getattr(field, key) is not None), "")
+            role = f"catalog.fields.{name}{f'.{key}' if key else ''}"
+            column = sql_of_pattern(field.pattern, known, role) if field.pattern is not None else field.column or name
+            fields[name] = typed_as(field, bind(database, named, known, column, role), role)
     for name, field in schema.fields.items():
         if field.template is not None:
             _check_template(name, field.template, {**known, **dict.fromkeys(fields, "")})

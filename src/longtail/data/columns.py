@@ -90,7 +90,7 @@ def text(sql: str, type: str) -> str:
         plain = sql
     elif type == "JSON":
         plain = f"{sql} ->> '$'"
-    elif _FRACTIONS.match(type) or type.startswith("DECIMAL"):
+    elif _FRACTIONS.match(type) or (type.startswith("DECIMAL") and not type.endswith("]")):
         finite = f"isfinite({sql})" if _FRACTIONS.match(type) else "true"
         plain = (
             f"CASE WHEN {finite} THEN CASE WHEN {sql} = trunc({sql}) AND abs({sql}) < {_INTEGRAL_BELOW} "

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
 from longtail.core.errors import DataError
@@ -19,6 +20,8 @@ from longtail.data.files import DataFile
 #: Tables of malformed CSV lines that DuckDB fills while it reads.
 REJECTED_LINES, REJECTED_SCANS = "__longtail_rejected_lines", "__longtail_rejected_scans"
 _DELIMITERS = ",;\t|"
+#: Values of a Parquet column that tell whether it is text or bytes.
+_LOOKED_AT = 100
 #: DuckDB guesses these types from JSON text; the text is kept and read by its role instead.
 _GUESSED = re.compile(r'"NULL"|\b(DATE|TIME|UUID|TIMESTAMP(_S|_MS|_NS)?( WITH TIME ZONE)?)\b')
 _QUOTED = re.compile(r'("(?:[^"]|"")*")')
@@ -147,19 +150,37 @@ def _header(path: Path) -> tuple[str, ...] | None:
 
 
 def _parquet(database: Database, files: Sequence[Path], partitioned: bool) -> list[_Part]:
-    runs: list[tuple[dict[str, str], list[Path]]] = []
+    runs: list[tuple[bool, dict[str, str], list[Path]]] = []
     for path in files:
-        described = _part(
-            database, f"read_parquet({_list([path])}, binary_as_string = true, {_hive(partitioned)})", [path]
-        ).columns
-        if runs and runs[-1][0] == described:
-            runs[-1][1].append(path)
+        as_text = not _has_bytes(database, path)
+        described = _part(database, _parquet_call([path], as_text, partitioned), [path]).columns
+        if runs and runs[-1][:2] == (as_text, described):
+            runs[-1][2].append(path)
         else:
-            runs.append((described, [path]))
+            runs.append((as_text, described, [path]))
     return [
-        _Part(f"read_parquet({_list(group)}, binary_as_string = true, {_hive(partitioned)})", columns, tuple(group))
-        for columns, group in runs
+        _Part(_parquet_call(group, as_text, partitioned), columns, tuple(group)) for as_text, columns, group in runs
     ]
+
+
+def _parquet_call(files: Sequence[Path], as_text: bool, partitioned: bool) -> str:
+    return f"read_parquet({_list(files)}, binary_as_string = {str(as_text).lower()}, {_hive(partitioned)})"
+
+
+def _has_bytes(database: Database, path: Path) -> bool:
+    """Whether a column has bytes that are no text, as pictures are. Some writers leave out that text is text."""
+    columns = _part(database, _parquet_call([path], False, False), [path]).columns
+    for name, type in columns.items():
+        if "BLOB" not in type:
+            continue
+        column = f"SELECT {quoted(name)} FROM {_parquet_call([path], True, False)} WHERE {quoted(name)} IS NOT NULL"
+        try:
+            database.rows(
+                f"SELECT count(*) FROM ({column} LIMIT {_LOOKED_AT}) WHERE length({quoted(name)}::VARCHAR) < 0"
+            )
+        except duckdb.Error:
+            return True
+    return False
 
 
 def _json(database: Database, files: Sequence[Path], partitioned: bool) -> list[_Part]:

@@ -87,6 +87,9 @@ class FieldSchema(Settings):
     """The column; text may give a ``template`` instead. None: the field's own name."""
     template: str | None = None
     """Text only: ``"{name}. {type}. {description}"`` over the catalog's columns; empty parts vanish."""
+    pattern: str | None = None
+    """Pictures: where each item's file is, instead of a column: ``"images/{id:0>10[:3]}/{id:0>10}.jpg"``; see
+    `longtail.data.pattern`."""
     model: str | None = None
     """Text and pictures: a local directory or a hub name; None: the model that comes as a package."""
     separator: str | None = None
@@ -96,6 +99,9 @@ class FieldSchema(Settings):
     attributes: list[str] | None = None
     """Pictures: fields or columns that a classifier each is trained on; None: every category, boolean and tags field of
     2 to 200 values with enough pictures; an empty list: none, the plain backbone."""
+    fine_tune: bool | None = None
+    """Pictures: whether the whole backbone is trained for each attribute, or stays as it is below a hidden layer. None:
+    where there is a GPU; on a processor that takes long."""
     hosts: list[str] = Field(default_factory=list)
     """Pictures: hosts that URLs are fetched from, such as ``images.shop.com`` or ``*.shop.com``. Empty: no URL is
     opened."""

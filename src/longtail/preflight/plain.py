@@ -16,8 +16,8 @@ from longtail.preflight.report import Preflight
 def as_plain(report: Preflight) -> dict[str, Any]:
     """The report with nothing in it but what JSON has; times are ISO 8601, infinite numbers null.
 
-    Keys: ``ready, findings, events, catalog, join, fields, weights, tail, estimate``; null where a part could not be
-    looked at.
+    Keys: ``ready, findings, events, catalog, join, fields, becomes, weights, tail, estimate``; null where a part could
+    not be looked at.
     """
     tail = None
     if report.tail is not None:
@@ -40,6 +40,7 @@ def as_plain(report: Preflight) -> dict[str, Any]:
         "catalog": catalog,
         "join": None if report.join is None else {**asdict(report.join), "share": report.join.share},
         "fields": report.fields,
+        "becomes": report.becomes,
         "weights": report.weighting,
         "tail": tail,
         "estimate": report.cost,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from longtail.data.checks import Cost, FieldCoverage, Join, Weighting
 from longtail.data.refusals import Refusals
@@ -71,6 +71,7 @@ class Preflight:
         summary: the accepted events in numbers.
         join: how the two meet.
         fields: how much each field covers.
+        becomes: what each will become, see `longtail.content.preview`.
         weighting: what the weights imply.
         tail: the tail diagnosis, catalog items without events included.
         cost: memory and time of training.
@@ -83,6 +84,7 @@ class Preflight:
     summary: EventsSummary | None = None
     join: Join | None = None
     fields: tuple[FieldCoverage, ...] = field(default=())
+    becomes: tuple[dict[str, Any], ...] = field(default=())
     weighting: Weighting | None = None
     tail: TailDiagnosis | None = None
     cost: Cost | None = None

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from longtail.content.picture_model import find_weights
+from longtail.content.preview import preview
 from longtail.content.registry import plan
 from longtail.content.sentence_model import find_model
 from longtail.core.errors import LongtailError, MissingExtraError
@@ -68,9 +70,14 @@ def preflight(
         except LongtailError as error:
             failures.append(Finding.stop(str(error)))
     fields: list[FieldCoverage] = []
+    becomes: list[dict[str, Any]] = []
     if items is not None:
         with progress.task("Looking at the catalog"):
             fields = cover(items, recipe.data_folder)
+            try:
+                becomes = preview(items)
+            except LongtailError as error:
+                failures.append(Finding.stop(str(error)))
     report = Preflight(
         findings=(),
         events=read.refusals if read is not None else None,
@@ -79,6 +86,7 @@ def preflight(
         summary=_summary(read, interactions) if read is not None and interactions is not None else None,
         join=check_join(read, items) if read is not None and len(read) and items is not None else None,
         fields=tuple(fields),
+        becomes=tuple(becomes),
         weighting=weigh(read, recipe.weights) if read is not None else None,
         tail=diagnose(interactions.n_interactions, interactions.item_events, recipe.tail_below)
         if interactions is not None
@@ -96,14 +104,18 @@ def _unreadable(recipe: Recipe) -> Iterator[Finding]:
     except LongtailError as error:
         yield Finding.stop(str(error))
         return
-    models = {field.model for encoder, fields in planned.values() if encoder == "text" for field in fields.values()}
-    for model in sorted(models, key=str):
-        try:
-            if importlib.util.find_spec("torch") is None:
-                raise MissingExtraError("Reading text", "text", "torch")
-            find_model(model, allow_network=False)
-        except LongtailError as error:
-            yield Finding.stop(str(error))
+    for encoder, library, extra, purpose, look in (
+        ("text", "torch", "text", "Reading text", find_model),
+        ("image", "timm", "images", "Reading pictures", find_weights),
+    ):
+        models = {field.model for name, fields in planned.values() if name == encoder for field in fields.values()}
+        for model in sorted(models, key=str):
+            try:
+                if importlib.util.find_spec(library) is None:
+                    raise MissingExtraError(purpose, extra, library)
+                look(model, allow_network=False)
+            except LongtailError as error:
+                yield Finding.stop(str(error))
 
 
 def _summary(events: Events, interactions: Interactions) -> EventsSummary:
@@ -118,7 +130,7 @@ def _summary(events: Events, interactions: Interactions) -> EventsSummary:
 
 
 def _size(recipe: Recipe, interactions: Interactions, fields: list[FieldCoverage]) -> Size:
-    texts = [field for field in fields if field.kind == "text"]
+    texts, pictures = ([field for field in fields if field.kind == kind] for kind in ("text", "image"))
     network = recipe.model.bridge.network
     uses_network = recipe.model.bridge.method in ("auto", "network")
     return Size(
@@ -128,6 +140,7 @@ def _size(recipe: Recipe, interactions: Interactions, fields: list[FieldCoverage
         items_with_events=int(np.count_nonzero(interactions.n_interactions)),
         pairs=int(interactions.matrix.nnz),
         texts=sum(field.distinct or 0 for field in texts),
+        pictures=sum(field.distinct or 0 for field in pictures),
         characters=sum(field.characters or 0 for field in texts),
         factors=recipe.als.factors,
         iterations=recipe.als.iterations,

@@ -196,6 +196,15 @@ def _fields(catalog: CatalogSchema) -> list[str]:
             problems.append(f"{path}.template: only text fields have a template; this one is {field.kind!r}.")
         if field.template is not None and field.column is not None:
             problems.append(f"{path}: found `column` and `template`, expected one of them.")
+        if field.pattern is not None and field.kind != "image":
+            problems.append(f"{path}.pattern: only pictures have a pattern; this field is {field.kind!r}.")
+        if field.pattern is not None and field.column is not None:
+            problems.append(f"{path}: found `column` and `pattern`, expected one of them.")
+        problems += [
+            f"{path}.{key}: only pictures have this; the field is {field.kind!r}."
+            for key in ("attributes", "fine_tune", "hosts")
+            if getattr(field, key) not in (None, []) and field.kind != "image"
+        ]
         if field.separator is not None and field.kind != "tags":
             problems.append(f"{path}.separator: only tags are separated; this field is {field.kind!r}.")
         if field.separator == "":

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import pyarrow as pa
 from longtail.bundle import Bundle
 from longtail.core.arrays import Float32
 from longtail.core.errors import DataError
+from longtail.core.progress import SilentProgress
 from longtail.data.schema import CatalogSchema
 
 if TYPE_CHECKING:
@@ -37,11 +39,23 @@ class Newcomers:
         catalog: their rows, read the way the training catalog was.
         predictions: ``(m, d) float32``, calibrated; zero where there is no content.
         content: ``(m, d_z) float32``, unit rows; zero where there is none.
+        notes: what encoders could not read, such as a picture that is not there, a sentence each.
     """
 
     catalog: Catalog
     predictions: Float32
     content: Float32
+    notes: tuple[str, ...] = ()
+
+
+class _Notes(SilentProgress):
+    """Keeps what encoders say."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
 
 
 class NewcomerReader:
@@ -83,13 +97,14 @@ class NewcomerReader:
         if bundle.content_model is None:
             return Newcomers(catalog, predictions, content)
         model, bridge, reduction = self._restored()
-        features = model.encode(catalog)
+        notes = _Notes()
+        features = model.encode(catalog, progress=notes)
         z = combine(features, bundle.field_weights)
         if bridge is not None:
             predictions = bundle.length.apply(bridge.predict(features, z))
         if reduction is not None:
             content = reduction.apply(z)
-        return Newcomers(catalog, predictions, content)
+        return Newcomers(catalog, predictions, content, tuple(notes.said))
 
     def _restored(self) -> tuple[ContentModel, Bridge | None, Reduction | None]:
         from longtail.bridge.training import Bridge
@@ -101,7 +116,7 @@ class NewcomerReader:
             if self._parts is None:
                 assert bundle.content_model is not None
                 self._parts = (
-                    ContentModel.from_state(*bundle.content_model),
+                    ContentModel.from_state(*bundle.content_model, base=Path(bundle.data_folder or "")),
                     None if bundle.bridge is None else Bridge.from_state(*bundle.bridge),
                     None if bundle.reduction is None else Reduction.from_state(*bundle.reduction),
                 )

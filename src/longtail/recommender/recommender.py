@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,19 @@ class Recommender:
         self._growing = threading.Lock()
 
     @classmethod
-    def load(cls, path: str | Path, *, verify: bool = True) -> Recommender:
-        """Open a published bundle. Raises BundleError, see `longtail.bundle.load`."""
-        return cls(load(path, verify=verify))
+    def load(cls, path: str | Path, *, verify: bool = True, data: str | Path | None = None) -> Recommender:
+        """Open a published bundle.
+
+        Args:
+            path: the directory.
+            verify: see `longtail.bundle.load`.
+            data: the folder that relative paths of new items' pictures start from; None: the data folder of training.
+
+        Raises:
+            BundleError: see `longtail.bundle.load`.
+        """
+        bundle = load(path, verify=verify)
+        return cls(bundle if data is None else replace(bundle, data_folder=str(Path(data).resolve())))
 
     def save(self, path: str | Path) -> None:
         """Publish what is known now, new items included, as a bundle. Raises BundleError."""
@@ -109,6 +120,7 @@ class Recommender:
         allowed[known[known >= 0]] = False
         unread = ", ".join(map(repr, found.catalog.unparsable))
         note = f"Left out, since it does not read as what the recipe says it is: {unread}." if unread else ""
+        note = joined(note, *found.notes)
         query = item_query(bundle, found.predictions[0], found.content[0], 0)
         if query is None:
             said = "In this shop content says nothing about behaviour"

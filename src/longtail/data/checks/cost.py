@@ -27,6 +27,7 @@ _CELLS_PER_SCORE_BLOCK = 64e6
 #: Seconds on two cores.
 _READ_PER_EVENT = 6e-6
 _PER_TEXT, _PER_CHARACTER, _LOAD_MODEL = 4e-3, 2.5e-4, 15.0
+_PER_PICTURE = 4e-2  # through the packaged backbone, and in the training of classifiers
 _ALS_PER_PAIR, _ALS_PER_ROW = 8e-9, 35e-9  # times factors, an iteration
 _NETWORK_PER_ROW = 4e-5  # an epoch and fold
 _FLOPS = 2e10
@@ -46,6 +47,7 @@ class Size:
         pairs: different pairs of user and item.
         texts: different texts to encode, cached ones included.
         characters: characters of these texts, each counted up to 1,000.
+        pictures: different pictures to encode, cached ones included.
         factors: dimensions of behaviour.
         iterations: of ALS.
         als_fits: fits of ALS, those that tune it, and those of parts, together.
@@ -63,6 +65,7 @@ class Size:
     pairs: int
     texts: int
     characters: int
+    pictures: int
     factors: int
     iterations: int
     als_fits: int
@@ -103,7 +106,7 @@ def estimate(size: Size, cores: int | None = None) -> Cost:
     rows = size.users + size.items
     landmarks = min(size.landmarks, size.items_with_events)
     memory = {
-        "program and models": _PROGRAM_WITH_TEXT if size.texts else _PROGRAM,
+        "program and models": _PROGRAM_WITH_TEXT if size.texts or size.pictures else _PROGRAM,
         "reading events": min(_READING, _BYTES_PER_EVENT * size.events),
         "interactions": _BYTES_PER_PAIR * size.pairs,
         "vectors": 4.0 * rows * size.factors * _VECTORS,
@@ -117,6 +120,7 @@ def estimate(size: Size, cores: int | None = None) -> Cost:
     two_cores = {
         "reading": _READ_PER_EVENT * size.events,
         "text": (_LOAD_MODEL + _PER_TEXT * size.texts + _PER_CHARACTER * size.characters) if size.texts else 0.0,
+        "pictures": (_LOAD_MODEL + _PER_PICTURE * size.pictures) if size.pictures else 0.0,
         "factorization": als,
         "bridge": (kernel + network) * size.rounds,
         "choices": _SCORE_PER_CELL * min(size.validation_users, size.users) * size.items * _CHOICES,

@@ -59,7 +59,7 @@ def generate(*, n_items: int = 600, n_users: int = 1500, seed: int = 0) -> Shop:
     garments = [_garment(rng) for _ in range(n_items)]
     ids = [f"g{number:04d}" for number in range(n_items)]
     # A third of the garments arrive on the way; the last have no event yet.
-    added = np.where(rng.random(n_items) < 0.35, rng.integers(0, _DAYS - 20, n_items), 0)
+    added = np.where(rng.random(n_items) < 0.35, rng.integers(0, _DAYS - 3, n_items), 0)
     added[rng.permutation(n_items)[: round(_NEW * n_items)]] = _DAYS
     prices = np.array([_PRICES[garment.shape] for garment in garments]) * rng.lognormal(0, 0.25, n_items)
 
@@ -121,11 +121,11 @@ def new_item(folder: Path | str, *, seed: int = 0) -> dict[str, Any]:
     """A garment that the shop does not have: a dotted red dress with long sleeves, drawn into ``images/new.jpg``.
 
     Returns:
-        Its row of the catalog: an id and the picture's absolute path, nothing else.
+        Its row of the catalog: an id and the picture's path in the folder, nothing else.
     """
-    path = Path(folder).resolve() / "images" / "new.jpg"
-    path.write_bytes(_photograph(_NEW_GARMENT, np.random.default_rng([seed, 10**6])))
-    return {"item_id": "new", "picture": str(path)}
+    path = Path("images") / "new.jpg"
+    (Path(folder) / path).write_bytes(_photograph(_NEW_GARMENT, np.random.default_rng([seed, 10**6])))
+    return {"item_id": "new", "picture": path.as_posix()}
 
 
 def _photograph(garment: Garment, rng: np.random.Generator) -> bytes:

@@ -1,0 +1,49 @@
+"""Matrix products in bf16 without doing the same work for every block again.
+
+Autocast rounds the weights of a product each time it is made, and oneDNN brings them into its own order each time. In a
+block of some 100 tokens that is a good part of the time. Here both are done once; the numbers stay what they were.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from longtail.core.extras import require
+
+
+def narrow(model: Any, *, pack: bool) -> None:
+    """Round the weights of all linear layers of a torch module to bf16, in place.
+
+    Args:
+        model: to be run under autocast to bf16.
+        pack: whether weights are also kept in oneDNN's order, on a processor. It is left where this version of torch
+            has no such product, or one that gives other bits.
+    """
+    torch = require("torch", extra="text", purpose="Reading text")
+    operations = torch.ops.mkldnn
+    # Private to torch, so they may go: then products are made as before.
+    known = all(hasattr(operations, name) for name in ("_linear_pointwise", "_reorder_linear_weight"))
+    for layer in model.modules():
+        if type(layer) is torch.nn.Linear:
+            layer.to(torch.bfloat16)
+            if pack and known:
+                _pack(layer)
+
+
+def _pack(layer: Any) -> None:
+    torch = require("torch", extra="text", purpose="Reading text")
+    operations, functional = torch.ops.mkldnn, torch.nn.functional
+    with torch.inference_mode():
+        try:
+            packed = operations._reorder_linear_weight(layer.weight.detach(), 128)
+            probe = torch.sin(torch.arange(128 * layer.in_features)).view(128, -1).to(torch.bfloat16)
+            found = operations._linear_pointwise(probe, packed, layer.bias, "none", [], "")
+            if not torch.equal(found, functional.linear(probe, layer.weight, layer.bias)):
+                return
+        except (RuntimeError, NotImplementedError, TypeError):  # a build without oneDNN, another signature
+            return
+
+    def forward(rows: Any) -> Any:
+        return operations._linear_pointwise(rows.to(torch.bfloat16), packed, layer.bias, "none", [], "")
+
+    layer.forward = forward
