@@ -10,7 +10,8 @@ import numpy as np
 
 from longtail.blend import blend, default_exposure
 from longtail.bridge.settings import BridgeMethod, BridgeSettings
-from longtail.bridge.training import Bridge, fit_bridge
+from longtail.bridge.training import Bridge, FittedBridge, fit_bridge
+from longtail.bridge.unseen import Unseen
 from longtail.calibrate.model import Length
 from longtail.cf.als import AlsSettings, solve_users
 from longtail.core.arrays import Bool, Float32
@@ -57,6 +58,7 @@ class Alternation:
         behaviour_share: ``(n_items,) float32``, after the last round only.
         length: the calibration of ``raw`` that was the prior of ``item_vectors``.
         scores: of the bridge.
+        unseen: how the bridge predicted the items it learned from.
     """
 
     bridge: Bridge
@@ -66,6 +68,7 @@ class Alternation:
     behaviour_share: Float32 | None
     length: Length
     scores: dict[str, Any]
+    unseen: Unseen
 
 
 #: Explained share of the variance of directions below which content is taken to say nothing.
@@ -100,7 +103,7 @@ def predict_all(
     target_exponent: float,
     seed: int,
     progress: Progress = SILENT,
-) -> tuple[Bridge, Float32, dict[str, Any]]:
+) -> tuple[FittedBridge, Float32]:
     """Fit a bridge on some items and predict all: out of sample for those it learned from, plainly for the others."""
     fitted = fit_bridge(
         features, z, targets, np.flatnonzero(learn), settings, method=method, target_exponent=target_exponent,
@@ -113,7 +116,7 @@ def predict_all(
     if len(rest):
         raw[rest] = fitted.bridge.predict(features.take(rest), z[rest])
     raw[fitted.rows] = fitted.out_of_sample
-    return fitted.bridge, raw, fitted.scores
+    return fitted, raw
 
 
 def alternate(
@@ -168,7 +171,7 @@ def alternate(
             if number == 1 and learn.sum() < FEW:  # hardly any item is taken that often: learn from all that are taken
                 learn = has & (counts >= 1)
             method = last_method if number == rounds else "kernel"
-            fitted, raw, score = predict_all(
+            fitted, raw = predict_all(
                 features, z, items, learn, bridge, method=method, target_exponent=pull.target_exponent,
                 seed=seed + number, progress=progress,
             )  # fmt: skip
@@ -180,6 +183,15 @@ def alternate(
             )
             items = posterior.vectors
             users = solve_users(matrix, items, als, exposure=exposure, start=users).factors
-            task.say(f"round {number}: {score['kept']}")
+            task.say(f"round {number}: {fitted.scores['kept']}")
             task.advance()
-            yield Alternation(fitted, raw, users, items, posterior.behaviour_share, length, score)
+            yield Alternation(
+                fitted.bridge,
+                raw,
+                users,
+                items,
+                posterior.behaviour_share,
+                length,
+                fitted.scores,
+                Unseen.of(fitted, raw),
+            )

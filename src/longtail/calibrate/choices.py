@@ -207,14 +207,14 @@ def _teach(
             if best is not None:
                 return
             learn = z.any(axis=1) & (counts > 0)
-        _, raw, score = predict_all(
+        fitted, raw = predict_all(
             features, z, items, learn, bridge, method="kernel", target_exponent=target_exponent, seed=seed + 1
         )
         exponent, points = choose_exponent(judge, users, raw, settings.length_exponents)
         value = max((point["ndcg"] for point in points), default=0.0)
-        told = {"min_interactions": bound, "target_exponent": target_exponent, "r2": score["r2"]}
+        told = {"min_interactions": bound, "target_exponent": target_exponent, "r2": fitted.scores["r2"]}
         curve.extend({**told, **point} for point in points)
-        signal = max(signal, score["r2"])
+        signal = max(signal, fitted.scores["r2"])
         # Less to learn from, or more to learn, must be worth it.
         if best is None or value > best[0] * 1.01:
             best = value, raw, Pull(exponent=exponent, target_exponent=target_exponent), bound
