@@ -238,6 +238,7 @@ def publishable(
         reduction=model.reduction.state() if model.reduction is not None else None,
         fields=learned.features.names,
         present=learned.features.present,
+        first_seen=interactions.first_seen.astype("datetime64[s]"),
         trained=(len(interactions.users), n_items),
         weights=recipe.weights,
         window=None if plain or times[0] is None or times[1] is None else (times[0], times[1]),

@@ -3,8 +3,8 @@
 The prior of an item with events must not have seen those events, so it is not what the published bridge says of that
 item but what a bridge without it would. An explanation asks the same bridge about parts of the item's content:
 
-- kernel: leaving row i out changes the prediction at any z to f(z) - h_i(z) r_i, with h_i(z) = k(z)'(K'K + r K_mm)^-1 k_i and
-  the residual r_i of its leave-one-out prediction (Sherman & Morrison 1950; at z = z_i it is Allen's PRESS);
+- kernel: leaving row i out changes the prediction at any z to f(z) - h_i(z) r_i, with the residual r_i of its
+  leave-one-out prediction and h_i(z) = k(z)'(K'K + r K_mm)^-1 k_i (Sherman & Morrison 1950; at z_i Allen's PRESS);
 - network: the member of the fold the item was held out of.
 """
 

@@ -1,4 +1,4 @@
-"""What only explanations need, which is a large part of a bundle: mapped when it is opened, read when it is asked for."""
+"""What only explanations need, a large part of a bundle: mapped when that is opened, read when it is asked for."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Evidence:
     """The encoded content of every item, and how the bridge predicted the items it learned from.
 
     Attributes:
-        trained: the fields' names, and for the items there were at training ``present (n, n_fields) bool``, of each field
-            ``field.0.rows (distinct, d_0) float32`` with ``field.0.of (n,) int32`` (many items read alike), and
+        trained: the fields' names, and for the items there were at training ``present (n, n_fields) bool``, of each
+            field ``field.0.rows (distinct, d_0) float32`` with ``field.0.of (n,) int32`` (many items read alike), and
             ``unseen.*``, the state of `longtail.bridge.unseen.Unseen`.
         added: features of items added since, in the order they came.
         check: compares the bytes with their checksum, raising BundleError; called once, before anything is read.
@@ -133,15 +133,13 @@ def _distinct(matrix: Float32) -> tuple[Float32, Int32]:
     n, width = matrix.shape
     bits = np.ascontiguousarray(matrix).view(np.uint32)
     hashes = np.zeros(n, dtype=np.uint64)
-    multipliers = np.random.default_rng(0).integers(1, 2**63, width, dtype=np.uint64) | np.uint64(1)
+    draw = np.random.default_rng(0)
     for column in range(width):
-        hashes += bits[:, column].astype(np.uint64) * multipliers[column]
+        hashes += bits[:, column].astype(np.uint64) * np.uint64(2 * int(draw.integers(2**62)) + 1)
     _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     of = inverse.astype(np.int32)
     rows = matrix[first]
-    if not all(
-        np.array_equal(rows[of[start : start + 65_536]], matrix[start : start + 65_536])
-        for start in range(0, n, 65_536)
-    ):
-        return matrix, np.arange(n, dtype=np.int32)
-    return rows, of
+    blocks = [slice(start, start + 65_536) for start in range(0, n, 65_536)]
+    if all(np.array_equal(rows[of[block]], matrix[block]) for block in blocks):
+        return rows, of
+    return matrix, np.arange(n, dtype=np.int32)

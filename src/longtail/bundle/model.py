@@ -80,6 +80,7 @@ class Bundle:
         behaviour_share: ``(n_items,) float32`` in [0, 1].
         source_codes: ``(n_items,) uint8`` into `longtail.core.ranking.SOURCES`.
         exposure: ``(n_items,) float32`` in [0, 1], the share of training in which the item could be seen.
+        first_seen: ``(n_items,) datetime64[s]``, the first event, NaT where there is none; None: not known.
         fields: the fields of the content.
         present: ``(n_items, n_fields) bool``, which of them each item has; None: not known (bundles of format 1).
         sellable: ``(n_items,) bool``; False for items that have events but no row in the catalog. Never returned.
@@ -136,6 +137,7 @@ class Bundle:
     manifest: Manifest = field(default_factory=Manifest)
     fields: tuple[str, ...] = ()
     present: Bool | None = None
+    first_seen: npt.NDArray[np.datetime64] | None = None
     trained: tuple[int, int] | None = None
     weights: WeightSettings | None = None
     window: tuple[datetime, datetime] | None = None
@@ -161,6 +163,8 @@ class Bundle:
             _check(name, getattr(self, name), expected, kind)
         if self.present is not None:
             _check("present", self.present, (items, len(self.fields)), np.bool_)
+        if self.first_seen is not None:
+            _check("first_seen", self.first_seen, (items,), np.dtype("datetime64[s]"))
         if self.history.shape != (users, items) or self.history.dtype != np.float32:
             raise DataError(
                 f"The history must be ({users:,}, {items:,}) float32; found {self.history.dtype} {self.history.shape}."
@@ -241,9 +245,12 @@ class Bundle:
         )
         features = _none_of(self.fields, self.evidence, ids) if features is None else features
         present = None if self.present is None else np.concatenate([self.present, features.present])
+        unseen = np.full(m, np.datetime64("NaT"), dtype="datetime64[s]")
+        first_seen = None if self.first_seen is None else np.concatenate([self.first_seen, unseen])
         return replace(
             self,
             present=present,
+            first_seen=first_seen,
             trained=(self.trained_users, self.trained_items),
             evidence=None if self.evidence is None else self.evidence.with_items(features),
             items=Vocabulary(pa.concat_arrays([self.items.ids, pa.array(ids, pa.large_string())]), self.items.kind),
@@ -302,7 +309,7 @@ def library_versions() -> dict[str, str]:
     return found
 
 
-def _check(name: str, array: npt.NDArray[Any], shape: tuple[int | None, ...], kind: type[np.generic]) -> None:
+def _check(name: str, array: npt.NDArray[Any], shape: tuple[int | None, ...], kind: npt.DTypeLike) -> None:
     fits = array.ndim == len(shape) and all(
         side is None or side == found for side, found in zip(shape, array.shape, strict=False)
     )

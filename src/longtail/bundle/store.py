@@ -61,6 +61,8 @@ def save(bundle: Bundle, path: str | Path) -> None:
             arrays = {field: getattr(bundle, field) for field in fields}
             if name == "items.safetensors" and bundle.present is not None:
                 arrays["present"] = bundle.present
+            if name == "items.safetensors" and bundle.first_seen is not None:
+                arrays["first_seen"] = bundle.first_seen.view(np.int64)  # seconds since 1970
             write_tensors(directory / name, arrays)
         history = bundle.history
         write_tensors(
@@ -210,9 +212,12 @@ def _since_2(path: Path, settings: dict[str, Any], files: dict[str, Any], verify
     if "fields" not in settings:
         return {}
     weights, window, trained = settings["weights"], settings["window"], settings["trained"]
+    items = read_tensors(path / "items.safetensors")[0]
+    seen = items.get("first_seen")
     return {
         "fields": tuple(settings["fields"]),
-        "present": read_tensors(path / "items.safetensors")[0].get("present"),
+        "present": items.get("present"),
+        "first_seen": None if seen is None else seen.view("datetime64[s]"),
         "trained": None if trained is None else (int(trained[0]), int(trained[1])),
         "weights": None if weights is None else WeightSettings.model_validate(weights),
         "window": None if window is None else (datetime.fromisoformat(window[0]), datetime.fromisoformat(window[1])),
@@ -238,7 +243,10 @@ def _evidence(file: Path, files: dict[str, Any], verify: bool) -> Evidence | Non
 
 
 def _altered(file: Path) -> str:
-    return f"The bundle {file.parent} is damaged: {file.name} is altered, its checksum differs. Copy it again or train anew."
+    return (
+        f"The bundle {file.parent} is damaged: {file.name} is altered, its checksum differs. "
+        "Copy it again or train anew."
+    )
 
 
 def _part(path: Path, name: str, files: dict[str, Any]) -> State | None:

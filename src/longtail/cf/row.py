@@ -1,7 +1,7 @@
 """One row's half-step where the shared part is at hand: solved exactly, and taken apart.
 
-Training solves all rows of a side and makes V'EV on the way (`longtail.cf.solver`). Online one row changes at a time and
-V'EV is known, so that what is left is one small system, the same one:
+Training solves all rows of a side and makes V'EV on the way (`longtail.cf.solver`). Online one row changes at a time
+and V'EV is known, so that what is left is one small system, the same one:
 
     A x = α V_r'b + τ f   with   A = α₀ e V'EV + (λ + τ) I + α V_r' D V_r
 
