@@ -22,13 +22,14 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    from longtail.cli import check, demo, doctor, evaluate, init, recommend, similar, train
+    from longtail.cli import check, demo, doctor, evaluate, explain, init, recommend, similar, train
 
     app.command()(init.init)
     app.command()(check.check)
     app.command()(train.train)
     app.command()(similar.similar)
     app.command()(recommend.recommend)
+    app.command()(explain.explain)
     app.command()(evaluate.evaluate)
     app.command()(demo.demo)
     app.command()(doctor.doctor)

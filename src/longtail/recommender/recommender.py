@@ -19,6 +19,9 @@ from longtail.data.schema import WeightSettings
 from longtail.index import Hits
 from longtail.recommender.answers import best, by_popularity, joined, ranking, shortage
 from longtail.recommender.changes import NOBODY
+from longtail.recommender.explain import explain_for_user, explain_similar, item_info
+from longtail.recommender.explanation import Explanation, ItemInfo
+from longtail.recommender.fields import FieldReader
 from longtail.recommender.history import Unknown, known_row, weights_of
 from longtail.recommender.newcomers import NewcomerReader, Rows, dictionaries
 from longtail.recommender.snapshot import Snapshot, item_query, user_query
@@ -35,6 +38,7 @@ class Recommender:
     def __init__(self, bundle: Bundle) -> None:
         self._snapshot = Snapshot(bundle)
         self._newcomers = NewcomerReader(bundle)
+        self._fields = FieldReader(bundle)
         self._growing = threading.Lock()
 
     @classmethod
@@ -241,6 +245,45 @@ class Recommender:
             arrivals = read_arrivals(dictionaries(rows), bundle.weights or WeightSettings(), reference_time=reference)
             self._snapshot, update = apply(snapshot, arrivals, add_users=add_users)
         return update
+
+    def item_info(self, item_id: str) -> ItemInfo:
+        """What is known of an item and where its vector comes from. Raises UnknownIdError."""
+        snapshot = self._snapshot
+        return item_info(snapshot, snapshot.bundle.items.row(item_id))
+
+    def explain(self, user_id: str, item_id: str) -> Explanation:
+        """Why an item has the score that `recommend` gives it for a user: parts whose sum is the score.
+
+        Parts are over the items of the user's history, by the exact solution of the user's system, and over the fields
+        of the item's content, by exact Shapley values. Whoever was not touched by `update_events` keeps their vector
+        while items change, and what that leaves is told as ``rest``.
+
+        Raises:
+            UnknownIdError: the user or the item is unknown. BundleError: what explanations need is damaged.
+        """
+        snapshot = self._snapshot
+        user = snapshot.user_row(user_id)
+        assert user is not None  # an unknown one has raised
+        item = snapshot.bundle.items.row(item_id)
+        vector, taken = snapshot.user_vector(user), snapshot.taken(user)
+        return explain_for_user(snapshot, self._fields, user_id, vector, taken, item)
+
+    def explain_for(self, history: Iterable[str] | Mapping[str, float], item_id: str) -> Explanation:
+        """Why an item has the score that `recommend_for` gives it; arguments and errors as there and in `explain`."""
+        snapshot = self._snapshot
+        taken = NOBODY.with_weights(weights_of(snapshot.bundle, history, "error")[0])
+        item = snapshot.bundle.items.row(item_id)
+        return explain_for_user(snapshot, self._fields, None, snapshot.user_system(taken).solve(), taken, item)
+
+    def explain_similar(self, item_id: str, other_id: str) -> Explanation:
+        """Why the other item has the score that `similar_items` of the first gives it: parts whose sum is the score.
+
+        Parts are what people did with both, and the fields of their content, by exact Shapley values over what would be
+        known of both items. Raises as `explain`.
+        """
+        snapshot = self._snapshot
+        asked, other = (snapshot.bundle.items.row(id) for id in (item_id, other_id))
+        return explain_similar(snapshot, self._fields, asked, other)
 
     def titles(self, item_ids: Iterable[str]) -> list[str | None]:
         """The titles of items, for people; None where there is none. Raises UnknownIdError."""
