@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from longtail.recommender import Recommender
+from longtail.recommender.answers import category_popularity
 
 KINDS = ("rope", "lamp", "tent", "boot")
 ONE = '[catalog.fields.kind]\nkind = "category"\n'
@@ -76,6 +77,16 @@ def assert_falls_back(trained: Any, column: str | None) -> None:
     np.testing.assert_array_equal(bundle.item_vectors, bundle.als_item_factors)
     np.testing.assert_allclose(bundle.user_factors, bundle.als_user_factors, atol=0.05)
     assert {row.source for row in shop.recommend("u0", 200, exclude_seen=False)} == {"learned"}
+    new = bundle.items.rows(trained.new)
+    arrivals = shop.recommend("u0", 200, where="n_interactions = 0")
+    assert {row.source for row in arrivals} == ({"fallback"} if category_popularity(bundle)[new].any() else set())
+    assert [row.score for row in arrivals] == sorted((row.score for row in arrivals), reverse=True)
+    if column is not None:
+        values = np.array(bundle.catalog.column(column).to_pylist())
+        for row in arrivals:
+            alike = values == values[bundle.items.row(row.item_id)]
+            assert row.score == pytest.approx(bundle.n_interactions[alike].mean(), rel=1e-6)
+            assert shop.explain("u0", row.item_id).score == row.score
     for id in trained.new[:3]:
         ranking = shop.similar_items(id, 5)
         assert {row.source for row in ranking} == {"fallback"}

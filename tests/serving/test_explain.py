@@ -169,8 +169,11 @@ def test_fallbacks_are_explained_by_popularity(bundle_with: Callable[..., Bundle
 def test_an_item_of_which_nothing_is_known_is_said_to_be_no_answer(bundle_with: Callable[..., Bundle]) -> None:
     shop = Recommender(bundle_with())
     for found in (shop.explain("u1", "000"), shop.explain_similar("007", "000")):
-        assert (found.score, found.contributions) == (0.0, ())
-        assert "never an answer" in found.note
+        assert [part.kind for part in found.contributions] == ["popularity"]
+        assert "only where that holds for all" in found.note
+    bare = Recommender(bundle_with(catalog_schema=None)).explain("u1", "000")
+    assert (bare.score, bare.contributions) == (0.0, ())
+    assert "never an answer" in bare.note
 
 
 def test_unknown_ids_are_errors(shop: Recommender) -> None:

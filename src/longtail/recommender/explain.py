@@ -17,6 +17,7 @@ import numpy as np
 from longtail.core.arrays import Float32, Float64
 from longtail.core.ranking import SOURCES
 from longtail.index.contract import inner_products
+from longtail.recommender.answers import category_popularity
 from longtail.recommender.changes import Pairs
 from longtail.recommender.explanation import Contribution, Explanation, ItemInfo, Kind
 from longtail.recommender.fields import FieldReader
@@ -57,7 +58,7 @@ def explain_for_user(
         note = "Nothing is known of this user to go by: items are ordered by how many took them."
         return _explanation(snapshot, asked, item, popularity.value, [popularity], note=note)
     if not snapshot.answerable(query)[item]:
-        return _explanation(snapshot, asked, item, 0.0, [], note=_UNKNOWN)
+        return _by_category(snapshot, asked, item)
     own = snapshot.item_vector(item)
     score = _score(stored_for_users(bundle, np.array([item]), own[None]), query)
     d = len(own)
@@ -100,7 +101,7 @@ def explain_similar(snapshot: Snapshot, reader: FieldReader, asked: int, item: i
         note = f"Of {name!r} neither events nor content are known: items are ordered by how many took them."
         return _explanation(snapshot, name, item, popularity.value, [popularity], note=note)
     if not snapshot.answerable(query)[item]:
-        return _explanation(snapshot, name, item, 0.0, [], note=_UNKNOWN)
+        return _by_category(snapshot, name, item)
     score = _score(stored_for_items(bundle, np.array([item]), vectors[1][None]), query)
     d = len(vectors[0])
     gates = [float(np.linalg.norm(part.astype(np.float64))) for part in (query[:d], query[d:])]
@@ -123,7 +124,17 @@ def explain_similar(snapshot: Snapshot, reader: FieldReader, asked: int, item: i
     return _explanation(snapshot, name, item, score, parts, taken_by_both=both)
 
 
-_UNKNOWN = "Nothing is known of this item that could be compared, so that it is never an answer here."
+def _by_category(snapshot: Snapshot, asked: str | None, item: int) -> Explanation:
+    """Of an item of which nothing is known that could be compared."""
+    popular = float(category_popularity(snapshot.bundle)[item])
+    note = (
+        "Nothing is known of this item but its category: it is an answer only where that holds for all items, ordered "
+        "by how many users an item of its category has."
+        if popular
+        else "Nothing is known of this item that could be compared, so that it is never an answer here."
+    )
+    parts = [Contribution("popularity", "", popular)] if popular else []
+    return _explanation(snapshot, asked, item, popular, parts, note=note)
 
 
 def _score(stored: Float32, query: Float32) -> float:

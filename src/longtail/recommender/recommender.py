@@ -17,7 +17,7 @@ from longtail.core.ranking import Ranking
 from longtail.data.arrivals import read_arrivals
 from longtail.data.schema import WeightSettings
 from longtail.index import Hits
-from longtail.recommender.answers import best, by_popularity, joined, ranking, shortage
+from longtail.recommender.answers import best, by_category, by_popularity, joined, ranking, shortage
 from longtail.recommender.changes import NOBODY
 from longtail.recommender.explain import explain_for_user, explain_similar, item_info
 from longtail.recommender.explanation import Explanation, ItemInfo
@@ -320,7 +320,12 @@ class Recommender:
 def _ranked(
     snapshot: Snapshot, index: str, query: Float32, allowed: Bool, groups: Int64 | None, k: int, note: str = ""
 ) -> Ranking:
-    allowed &= snapshot.answerable(query)
+    answerable = allowed & snapshot.answerable(query)
+    if allowed.any() and not answerable.any():
+        hits = best(by_category(snapshot.bundle), _positive(k), allowed, groups)
+        note = joined(note, "Nothing is known of these items but their category: those of the most popular ones.")
+        return ranking(snapshot.bundle, hits, note=note, source="fallback")
+    allowed = answerable
 
     def search(wanted: int, among: Bool) -> Hits:
         return snapshot.index(index).search(query[None], wanted, allowed=among)[0]
