@@ -42,7 +42,7 @@ class Snapshot:
     by_item: Columns | None = None
     _indexes: dict[str, Index] = field(default_factory=dict)
     _shared: dict[str, Shared] = field(default_factory=dict)
-    _has_vector: Bool | None = None
+    _has: tuple[Bool, Bool] | None = None
     _columns: CatalogColumns | None = None
     _whole: Bundle | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -50,9 +50,8 @@ class Snapshot:
     def __post_init__(self) -> None:
         if self.by_item is None:
             self.by_item = Columns(self.bundle.history)
-        if self._has_vector is None:
-            self._has_vector = np.asarray(self.bundle.item_vectors.any(axis=1))
-        self._has_content: Bool = self.bundle.has_content
+        if self._has is None:  # a vector, content; handed on from one snapshot to the next
+            self._has = np.asarray(self.bundle.item_vectors.any(axis=1)), self.bundle.has_content
 
     @property
     def whole(self) -> Bundle:
@@ -134,12 +133,12 @@ class Snapshot:
     def answerable(self, query: Float32) -> Bool:
         """``(n_items,) bool``: items that have what the query asks by; about others their score says nothing."""
         d = self.bundle.item_vectors.shape[1]
-        assert self._has_vector is not None
+        assert self._has is not None
         answerable = np.zeros(len(self.bundle.items), dtype=np.bool_)
         if query[:d].any():
-            answerable |= self._has_vector
+            answerable |= self._has[0]
         if query[d:].any():
-            answerable |= self._has_content
+            answerable |= self._has[1]
         return answerable
 
     @property
@@ -166,7 +165,8 @@ class Snapshot:
         """A snapshot of ``bundle``, which has the same items and new ones after them; indexes are added to."""
         first = len(self.bundle.items)
         rows = np.arange(first, len(bundle.items), dtype=np.int64)
-        assert self._has_vector is not None
+        assert self._has is not None
+        has_vector, has_content = self._has
         with self._lock:
             # Nobody could see the new items, so that what users are solved against stays as it is.
             return Snapshot(
@@ -175,18 +175,21 @@ class Snapshot:
                 self.by_item,
                 {name: index.add(STORED[name](bundle, rows)) for name, index in self._indexes.items()},
                 dict(self._shared),
-                np.concatenate([self._has_vector, bundle.item_vectors[first:].any(axis=1)]),
+                (
+                    np.concatenate([has_vector, bundle.item_vectors[first:].any(axis=1)]),
+                    np.concatenate([has_content, bundle.content[first:].any(axis=1)]),
+                ),
             )
 
     def renumbered(self, bundle: Bundle) -> Snapshot:
         """A snapshot of ``bundle``, which differs in numbers about items that no index holds."""
         with self._lock:
             indexes, shared = dict(self._indexes), dict(self._shared)
-        return Snapshot(bundle, self.changes, self.by_item, indexes, shared, self._has_vector)
+        return Snapshot(bundle, self.changes, self.by_item, indexes, shared, self._has)
 
     def staged(self, bundle: Bundle, changes: Changes, shared: dict[str, Shared]) -> Snapshot:
         """A snapshot on the way to the next one, to be solved against and not to be searched."""
-        return Snapshot(bundle, changes, self.by_item, {}, shared, self._has_vector)
+        return Snapshot(bundle, changes, self.by_item, {}, shared, self._has)
 
     def changed(self, bundle: Bundle, changes: Changes, rows: Int64, shared: dict[str, Shared]) -> Snapshot:
         """A snapshot in which events have changed some items ``rows``, and users; indexes are put right.
@@ -196,14 +199,14 @@ class Snapshot:
         for name in self.bundle.indexes:
             self.index(name)  # a graph that was built is kept, with what it does not know beside it
         vectors = _vectors(bundle.item_vectors, changes.item_vectors, rows)
-        assert self._has_vector is not None
-        has_vector = self._has_vector.copy()
+        assert self._has is not None
+        has_vector = self._has[0].copy()
         has_vector[rows] = vectors.any(axis=1)
         with self._lock:
             indexes = {
                 name: index.replace(rows, STORED[name](bundle, rows, vectors)) for name, index in self._indexes.items()
             }
-        return Snapshot(bundle, changes, self.by_item, indexes, shared, has_vector)
+        return Snapshot(bundle, changes, self.by_item, indexes, shared, (has_vector, self._has[1]))
 
 
 def with_index(bundle: Bundle, kind: str, *, seed: int = 0, threads: int | None = None) -> Bundle:
