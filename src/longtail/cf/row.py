@@ -51,26 +51,34 @@ class RowSystem:
     """The system of one row.
 
     Attributes:
-        inverse: ``(d, d) float64``, A^-1.
+        lower: ``(d, d) float64``, the Cholesky factor of A; None where A is singular.
+        matrix: ``(d, d) float64``, A.
         pulls: ``(n, d) float64``, what each pair adds to the right side, α b_j v_j.
         prior: ``(d,) float64``, what the prior adds, τ f.
     """
 
-    inverse: Float64
+    lower: Float64 | None
+    matrix: Float64
     pulls: Float64
     prior: Float64
 
+    def over(self, right: Float64) -> Float64:
+        """A^-1 times ``right (d,)`` or ``(d, k)``; zero in directions without penalty and evidence."""
+        if self.lower is not None:
+            return np.asarray(scipy.linalg.cho_solve((self.lower, True), right, check_finite=False))
+        return np.asarray(scipy.linalg.pinvh(self.matrix, rtol=1e-10) @ right)
+
     def solve(self) -> Float32:
         """x, ``(d,) float32``; zero without pairs and prior."""
-        return np.asarray(self.inverse @ (self.pulls.sum(axis=0) + self.prior), dtype=np.float32)
+        return np.asarray(self.over(self.pulls.sum(axis=0) + self.prior), dtype=np.float32)
 
     def by_pair(self, direction: Float64) -> Float64:
         """What each pair brings to ``x · direction``, ``(n,)``."""
-        return np.asarray(self.pulls @ (self.inverse @ direction))
+        return np.asarray(self.pulls @ self.over(direction))
 
     def by_prior(self) -> Float64:
         """What the prior brings to x, ``A^-1 τ f (d,)``."""
-        return np.asarray(self.inverse @ self.prior)
+        return self.over(self.prior)
 
 
 def user_system(
@@ -135,19 +143,22 @@ def _system(
     penalty = float(penalties(pairs.lengths, shared.rows, settings, precision=np.array([precision]))[0])
     matrix = (settings.background * exposure) * shared.gram
     matrix[np.diag_indices(d)] += penalty + precision
-    matrix += (wide.T * (pairs.scale * (pairs.quadratic.astype(np.float64) - pairs.offset))) @ wide
+    weights = pairs.scale * (pairs.quadratic.astype(np.float64) - pairs.offset)
+    if (weights >= 0).all():  # numpy knows the product of a matrix with its own transpose, at half the work
+        rooted = wide * np.sqrt(weights)[:, None]
+        matrix += rooted.T @ rooted
+    else:
+        matrix += (wide.T * weights) @ wide
     pulls = wide * (pairs.scale * pairs.linear.astype(np.float64))[:, None]
     pull = np.zeros(d) if prior is None else precision * prior.astype(np.float64)
-    return RowSystem(_inverse(matrix), pulls, pull)
+    return RowSystem(_factor(matrix), matrix, pulls, pull)
 
 
-def _inverse(matrix: Float64) -> Float64:
-    """A^-1; where there is neither penalty nor evidence in some direction, zero in that direction."""
+def _factor(matrix: Float64) -> Float64 | None:
+    """The lower Cholesky factor; None where the matrix is singular, or so nearly that rounding decides."""
     try:
-        factor = scipy.linalg.cholesky(matrix, lower=True, check_finite=False)
-        diagonal = np.diagonal(factor)
-        if len(diagonal) and diagonal.min() > 1e-6 * diagonal.max():
-            return np.asarray(scipy.linalg.cho_solve((factor, True), np.eye(len(matrix)), check_finite=False))
+        factor = np.asarray(scipy.linalg.cholesky(matrix, lower=True, check_finite=False))
     except np.linalg.LinAlgError:
-        pass
-    return np.asarray(scipy.linalg.pinvh(matrix, rtol=1e-10), dtype=np.float64)
+        return None
+    diagonal = np.diagonal(factor)
+    return factor if not len(diagonal) or diagonal.min() > 1e-6 * diagonal.max() else None

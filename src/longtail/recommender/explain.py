@@ -148,7 +148,8 @@ def _pull(snapshot: Snapshot, row: int) -> Float64:
     exposure = float(bundle.exposure[row])
     if not len(takers.rows) and exposure == 0:  # nothing else is known: the prediction is the vector
         return np.eye(bundle.item_vectors.shape[1])
-    return np.asarray(bundle.precision * snapshot.item_system(row, takers, exposure=exposure).inverse)
+    system = snapshot.item_system(row, takers, exposure=exposure)
+    return bundle.precision * system.over(np.eye(bundle.item_vectors.shape[1]))
 
 
 def _together(snapshot: Snapshot, one: int, other: int) -> int:
