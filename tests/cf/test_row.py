@@ -37,12 +37,13 @@ def shop(seed: int = 0) -> tuple[csr_array, np.ndarray, np.ndarray, np.ndarray]:
 def test_users_are_those_of_the_half_step(settings: AlsSettings) -> None:
     matrix, _, items, exposure = shop()
     shared = Shared.of(items, len(items), exposure)
-    solved = solve_users(matrix, items, settings, exposure=exposure).factors
+    wide = items.astype(np.float64)  # so that the reference does not round where there is next to no penalty
+    solved = solve_users(matrix, wide, settings, exposure=exposure).factors  # type: ignore[arg-type]
     for user in range(40):
         start, end = matrix.indptr[user : user + 2]
         rows, weights = matrix.indices[start:end], matrix.data[start:end]
         system = user_system(shared, items[rows], weights, settings, exposure=exposure[rows])
-        np.testing.assert_allclose(system.solve(), solved[user], rtol=5e-4, atol=1e-5)
+        np.testing.assert_allclose(system.solve(), solved[user], rtol=1e-4, atol=5e-5)
         direction = items[7].astype(np.float64)
         assert system.by_pair(direction).sum() == pytest.approx(float(system.solve() @ direction), rel=1e-5, abs=1e-5)
 

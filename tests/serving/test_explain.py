@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from longtail.blend import blend
 from longtail.bridge.training import Bridge
 from longtail.bundle import Bundle, load
-from longtail.calibrate.model import Fusion
+from longtail.calibrate.model import Fusion, sources
+from longtail.cf.als import solve_users
 from longtail.content.combine import combine
 from longtail.content.model import ContentModel
 from longtail.core.errors import BundleError, UnknownIdError
@@ -28,10 +30,30 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "format-2"
 
 @pytest.fixture(scope="module")
 def shop(trained_shop: Path) -> Recommender:
-    """Trained by the pipeline, with a fusion that counts, so that every kind of part is there."""
-    bundle = load(trained_shop / "shop.bundle")
+    """Trained by the pipeline, so that every kind of part is there."""
+    return Recommender(blended(load(trained_shop / "shop.bundle")))
+
+
+def blended(bundle: Bundle) -> Bundle:
+    """A trained bundle with a prior and a fusion that count, whatever validation said of them in so small a shop."""
     assert bundle.bridge is not None
-    return Recommender(replace(bundle, fusion=Fusion(0.3, 5.0, 0.6, 20.0)))
+    has = bundle.predictions.any(axis=1)
+    als, precision = bundle.als_settings, 2.0
+    posterior = blend(
+        bundle.history, bundle.user_factors, bundle.predictions, has, precision, als,
+        exposure=bundle.exposure, with_share=True,
+    )  # fmt: skip
+    assert posterior.behaviour_share is not None
+    users = solve_users(bundle.history, posterior.vectors, als, exposure=bundle.exposure).factors
+    return replace(
+        bundle,
+        item_vectors=posterior.vectors,
+        user_factors=users,
+        precision=precision,
+        behaviour_share=posterior.behaviour_share,
+        source_codes=sources(bundle.n_interactions, has, posterior.behaviour_share),
+        fusion=Fusion(0.3, 5.0, 0.6, 20.0),
+    )
 
 
 def assert_adds_up(found: Explanation, score: float, tolerance: float = 3e-6) -> None:
@@ -189,7 +211,7 @@ def test_unknown_ids_are_errors(shop: Recommender) -> None:
 
 
 def test_added_and_updated_items_are_explained_too(trained_shop: Path, tmp_path: Path) -> None:
-    shop = Recommender.load(trained_shop / "shop.bundle")
+    shop = Recommender(blended(load(trained_shop / "shop.bundle")))
     shop.add_items([{"sku": "new", "name": "red tent", "kind": "tent", "colour": "red", "price": 9}, {"sku": "bare"}])
     assert shop.item_info("new").fields == dict.fromkeys(shop.bundle.fields, True)
     assert shop.item_info("bare").fields == dict.fromkeys(shop.bundle.fields, False)
