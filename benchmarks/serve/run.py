@@ -7,7 +7,8 @@ Left out, PATH is a generated shop of random vectors, whose items 0 to 3 have 1,
 of 2,000 landmarks over three fields. Measured:
 
 - *posterior*: an item blended again, everything at hand, by how many users took it; asked are 5 ms up to 1,000 events;
-- *embedding*: features to prediction and reduced content of a new item; asked are 50 ms;
+- *embedding*: features to prediction and reduced content of a new item; asked are 50 ms; and what ``add_items`` does
+  after that, which copies the matrices of the items;
 - *one event*: a whole call of ``update_events`` with one event: read, item blended, user folded in, index put right;
 - *a hundred events*: the same of different users and items;
 - *explain*: ``explain`` and ``explain_similar``, for items whose fields are known.
@@ -160,11 +161,20 @@ def measure(bundle: Bundle, repeats: int) -> list[dict[str, Any]]:
         drawn = rng.integers(0, len(bundle.items), repeats + 1)
         known = [bundle.evidence.features(int(row), "new") for row in drawn]
 
-        def embedding(number: int) -> object:
+        def embedding(number: int) -> tuple[np.ndarray, np.ndarray]:
             z = combine(known[number], bundle.field_weights)
             return bundle.length.apply(bridge.predict(known[number], z)), reduction.apply(z)
 
         rows.append(timed("embedding of a new item, features at hand", repeats, embedding, 50))
+        grown = 10 if repeats > 10 else repeats
+
+        def placed(number: int) -> object:
+            vector, content = embedding(number)
+            ids, row = [f"new {number}"], bundle.catalog.slice(0, 1)
+            larger = bundle.with_items(ids, row, bundle.titles[:1], vector, content, known[number])
+            return state.grown(larger).bundle.items.row(ids[0])
+
+        rows.append(timed("the same item in its place: add_items' rest", grown, placed))
     users = bundle.users.take(rng.integers(0, len(bundle.users), 200 * (repeats + 1)))
     bought = bundle.items.take(rng.choice(np.flatnonzero(counts <= 1000), 200 * (repeats + 1)))
 
