@@ -231,6 +231,45 @@ def test_batches_leave_the_shared_parts_as_a_fresh_look_finds_them(bundle_with: 
         np.testing.assert_allclose(shop._snapshot.shared(side).gram, fresh, rtol=1e-4, atol=1e-4)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("kind", ["exact", "hnsw"])
+def test_it_makes_no_difference_when_changes_are_put_in_their_places(
+    bundle_with: Callable[..., Bundle], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    from longtail.recommender import with_index
+
+    bundle = with_index(served(bundle_with, n_items=6000, n_users=40).bundle, kind)
+    kept, settled = Recommender(bundle), Recommender(bundle)
+    rng = np.random.default_rng(3)
+    for _ in range(6):
+        pairs = [(f"u{rng.integers(44)}", bundle.items.id(int(rng.integers(1, 60))), "b") for _ in range(5)]
+        monkeypatch.setattr("longtail.recommender.updates.MANY", 5000)
+        kept.update_events(events(*pairs))
+        monkeypatch.setattr("longtail.recommender.updates.MANY", -(10**6))
+        monkeypatch.setattr("longtail.recommender.updates._SHARE", 10**9)
+        settled.update_events(events(*pairs))
+    assert len(kept._snapshot.changes) > 10
+    assert not settled._snapshot.changes
+    for user in ("u1", "u43"):
+        if user in kept.bundle.users:
+            assert kept.recommend(user, 9).item_ids == settled.recommend(user, 9).item_ids
+    assert kept.similar_items(pairs[0][1], 9).item_ids == settled.similar_items(pairs[0][1], 9).item_ids
+    np.testing.assert_allclose(kept.bundle.item_vectors, settled.bundle.item_vectors, rtol=1e-4, atol=1e-5)
+    assert (kept.bundle.history != settled.bundle.history).nnz == 0
+
+
+def test_filters_see_what_events_have_changed(bundle_with: Callable[..., Bundle]) -> None:
+    shop = served(bundle_with)
+    where = ("price > 3", "n_interactions = 0", "SOURCE = 'predicted'")
+    before = [shop.recommend("u1", 40, where=one, exclude_seen=False).item_ids for one in where]
+    shop.recommend("u1", 40, one_per="source")
+    shop.update_events(events(("u3", "002", "b")))
+    after = [shop.recommend("u1", 40, where=one, exclude_seen=False).item_ids for one in where]
+    assert ["002" in ids for ids in before] == [False, True, True]
+    assert ["002" in ids for ids in after] == [False, False, False]
+    sources = [row.source for row in shop.recommend("u1", 40, one_per="source", exclude_seen=False)]
+    assert len(sources) == len(set(sources)) > 1
+
+
 def test_new_items_learn_from_their_first_events() -> None:
     shop = Recommender.load(GOLDEN)
     shop.similar_items("0005", 3)

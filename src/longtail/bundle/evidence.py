@@ -118,7 +118,7 @@ class Evidence:
         with self._lock:
             if self.check is not None and not self._checked:
                 self.check()
-            self._checked.append(True)
+                self._checked.append(True)
 
 
 def _packed(features: Features) -> dict[str, npt.NDArray[Any]]:

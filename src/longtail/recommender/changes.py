@@ -68,6 +68,10 @@ class Changes:
     def __bool__(self) -> bool:
         return bool(self.user_vectors or self.item_vectors)
 
+    def __len__(self) -> int:
+        """How many rows have changed."""
+        return len(self.user_vectors) + len(self.item_vectors)
+
     def merged_into(self, bundle: Bundle) -> Bundle:
         """The bundle with everything in its place; indexes that were built are left out."""
         if not self:

@@ -206,7 +206,15 @@ class Snapshot:
             indexes = {
                 name: index.replace(rows, STORED[name](bundle, rows, vectors)) for name, index in self._indexes.items()
             }
-        return Snapshot(bundle, changes, self.by_item, indexes, shared, (has_vector, self._has[1]))
+            columns = None if self._columns is None else self._columns.renewed(_with_facts(bundle))
+        return Snapshot(bundle, changes, self.by_item, indexes, shared, (has_vector, self._has[1]), columns)
+
+    def settled(self) -> Snapshot:
+        """The same state with the changes in their places: takes time for the catalog, so only now and then."""
+        with self._lock:
+            return Snapshot(
+                self.whole, Changes(), None, dict(self._indexes), dict(self._shared), self._has, self._columns
+            )
 
 
 def with_index(bundle: Bundle, kind: str, *, seed: int = 0, threads: int | None = None) -> Bundle:
@@ -296,7 +304,7 @@ def _with_facts(bundle: Bundle) -> pa.Table:
     facts = {
         "item_id": bundle.items.ids,
         "n_interactions": pa.array(bundle.n_interactions),
-        "source": pa.array(np.array(SOURCES, dtype=object)[bundle.source_codes], pa.string()),
+        "source": pa.array(SOURCES, pa.string()).take(pa.array(bundle.source_codes)),
     }
     taken = {name.casefold() for name in table.column_names}
     for name, values in facts.items():

@@ -27,6 +27,9 @@ from longtail.recommender.snapshot import Snapshot
 if TYPE_CHECKING:
     from longtail.cf.row import Shared
 
+#: So many changed rows always stand beside the matrices; more, and more than an eighth of all, are put in their places.
+MANY, _SHARE = 5000, 8
+
 #: The weight of each pair there is news of: item row -> user row -> weight.
 Weights = Mapping[int, Mapping[int, float]]
 
@@ -68,6 +71,8 @@ def apply(snapshot: Snapshot, arrivals: Arrivals, *, add_users: bool) -> tuple[S
         changes, shared, numbers = _blended(snapshot.staged(counted, changes, shared), items, exposure)
         changes, shared = _folded(snapshot.staged(numbers, changes, shared), users)
         after = snapshot.changed(numbers, changes, items, shared)
+        if len(changes) > max(MANY, (len(numbers.users) + len(numbers.items)) // _SHARE):
+            after = after.settled()
     else:
         after = snapshot.renumbered(counted)
     names = {row: id for id, row in rows.items()}
