@@ -239,6 +239,21 @@ def test_who_was_not_touched_keeps_a_vector_and_the_rest_is_told(trained_shop: P
     assert sum(part.value for part in found.contributions) == pytest.approx(row.score, rel=1e-5)
 
 
+def test_training_ends_with_the_fold_in_of_serving(trained_shop: Path) -> None:
+    shop = Recommender.load(trained_shop / "shop.bundle")
+    bundle = shop.bundle
+    for user in ("c003", "c077"):
+        start, end = bundle.history.indptr[bundle.users.row(user) :][:2]
+        ids = bundle.items.take(bundle.history.indices[start:end])
+        known = shop.recommend(user, 20)
+        folded = shop.recommend_for(dict(zip(ids, bundle.history.data[start:end].tolist(), strict=True)), 20)
+        assert [row.score for row in known] == pytest.approx([row.score for row in folded], rel=1e-5)
+    assert bundle.trained == (len(bundle.users), len(bundle.items))
+    assert bundle.window is not None
+    assert bundle.first_seen is not None
+    assert (np.isnat(bundle.first_seen) == (bundle.item_events == 0)).all()
+
+
 def test_explaining_needs_neither_torch_nor_encoders(trained_shop: Path) -> None:
     script = (
         "import sys\nfrom longtail import Recommender\n"

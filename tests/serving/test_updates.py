@@ -288,6 +288,16 @@ def test_new_items_learn_from_their_first_events() -> None:
     assert np.array_equal(shop.bundle.item_vectors[-1], predicted)
 
 
+def test_without_times_what_came_after_training_could_not_be_seen_in_it() -> None:
+    from longtail.bundle import load
+
+    shop = Recommender(replace(load(GOLDEN), window=None))
+    shop.add_items([{"sku": "0099", **WINE}])
+    shop.update_events([{"user_id": "shopper 1", "item_id": id, "event_type": "view"} for id in ("0099", "0043")])
+    exposure = dict(zip(shop.bundle.items, shop.bundle.exposure.tolist(), strict=True))
+    assert (exposure["0099"], exposure["0043"]) == (0.0, 1.0)
+
+
 def test_bundles_of_format_1_can_be_updated() -> None:
     shop = Recommender.load(GOLDEN.with_name("format-1"))
     update = shop.update_events(pl.DataFrame({"user_id": ["shopper 1"], "item_id": ["0005"]}))

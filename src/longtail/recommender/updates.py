@@ -216,9 +216,14 @@ def _folded(snapshot: Snapshot, users: Int64) -> tuple[Changes, dict[str, Shared
 
 
 def _exposures(bundle: Bundle, events: list[Arrival], items: Int64) -> Float32:
-    """The share of the time until now in which each item could be seen, ``(n,)``, by the rule of training."""
+    """The share of the time until now in which each item could be seen, ``(n,)``, by the rule of training.
+
+    Without times what has events was seen, but for items that came after training: nobody could see those in it. Plain
+    ALS counts every item as seen.
+    """
     if bundle.window is None or bundle.first_seen is None:
-        return np.ones(len(items), dtype=np.float32)
+        late = (items >= bundle.trained_items) & (bundle.bridge is not None)
+        return np.where(late, np.float32(0.0), np.float32(1.0))
     start, last = (np.datetime64(edge, "s") for edge in bundle.window)
     end = max(last, np.datetime64(max(event.timestamp for event in events), "s"))
     return exposure_since(bundle.first_seen[items], start, end) if end > start else np.ones(len(items), np.float32)
