@@ -89,12 +89,12 @@ def blend(
     if with_share:
         predicted = solve_items(matrix, user_factors, settings, prior_alone=True, **system).factors
         predicted[silent] = prior[silent]
-        share = _behaviour_share(vectors, predicted)
+        share = behaviour_share(vectors, predicted)
     return Posterior(vectors, share)
 
 
-def _behaviour_share(vectors: Float32, predicted: Float32) -> Float32:
-    """|v - p| / (|v - p| + |p|), ``(n,) float32``; 1 where both are zero."""
+def behaviour_share(vectors: Float32, predicted: Float32) -> Float32:
+    """|v - p| / (|v - p| + |p|), ``(n,) float32``; 1 where both are zero. ``predicted``: p, what predictions bring."""
     content = np.linalg.norm(predicted, axis=1)
     behaviour = np.linalg.norm(vectors - predicted, axis=1)
     whole = behaviour + content

@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_array
 
-from longtail.bundle import Bundle, Manifest, padded
+from longtail.bundle import Bundle, Evidence, Manifest, padded
 from longtail.calibrate.choices import Choices, choose
 from longtail.calibrate.embeddings import align, fit
 from longtail.calibrate.holdout import PAIRS, hold_out
 from longtail.calibrate.model import ItemModel, sources
+from longtail.cf.als import solve_users
 from longtail.cf.solver import warm_up
 from longtail.content.cache import EncodingCache
 from longtail.content.model import ContentModel
@@ -256,10 +257,12 @@ def publishable(
     interactions, model = learned.interactions, learned.model
     n_items = len(interactions.items)
     table, titles = padded(catalog.table, catalog.titles, n_items)
+    plain = model.bridge is None  # plain ALS counts every item as seen
+    times = (events.first, events.last)
     return Bundle(
         users=interactions.users,
         items=interactions.items,
-        user_factors=model.user_factors,
+        user_factors=_settled(learned) if plain else model.user_factors,
         item_vectors=model.item_vectors,
         als_user_factors=model.als_user_factors,
         als_item_factors=model.als_item_factors,
@@ -269,7 +272,7 @@ def publishable(
         item_events=interactions.item_events,
         behaviour_share=model.behaviour_share,
         source_codes=sources(interactions.n_interactions, model.has_prediction, model.behaviour_share),
-        exposure=learned.exposure,
+        exposure=np.ones(n_items, dtype=np.float32) if plain else learned.exposure,
         sellable=np.arange(n_items) < len(catalog),
         history=interactions.matrix,
         als=learned.choices.als.model_dump(mode="json"),
@@ -285,6 +288,13 @@ def publishable(
         content_model=learned.content.state() if model.bridge is not None else None,
         bridge=model.bridge.state() if model.bridge is not None else None,
         reduction=model.reduction.state() if model.reduction is not None else None,
+        fields=learned.features.names,
+        present=learned.features.present,
+        first_seen=interactions.first_seen.astype("datetime64[s]"),
+        trained=(len(interactions.users), n_items),
+        weights=recipe.weights,
+        window=None if plain or times[0] is None or times[1] is None else (times[0], times[1]),
+        evidence=_evidence(learned),
         manifest=Manifest(
             recipe=recipe.text,
             fingerprint=_fingerprint(events, catalog, interactions),
@@ -299,6 +309,19 @@ def publishable(
             content=learned.content.describe(),
         ),
     )
+
+
+def _settled(learned: Learned) -> Float32:
+    """The users of plain ALS, solved against its last items as fold-in solves them: training ended with the items."""
+    return solve_users(learned.interactions.matrix, learned.model.item_vectors, learned.choices.als).factors
+
+
+def _evidence(learned: Learned) -> Evidence | None:
+    """What explanations need; nothing where content says nothing."""
+    if learned.model.bridge is None:
+        return None
+    unseen = learned.model.unseen
+    return Evidence.of(learned.features, None if unseen is None else unseen.state())
 
 
 def train(

@@ -112,6 +112,29 @@ def test_added_rows_are_found_and_the_old_index_stays(kind: str) -> None:
 
 
 @KINDS
+@pytest.mark.parametrize("many", [2, 1500])
+def test_replaced_rows_answer_by_what_they_are_now_and_the_old_index_stays(kind: str, many: int) -> None:
+    old = large(kind).add(vectors(3, 16, 4))
+    rows = np.random.default_rng(5).permutation(len(LARGE) + 3)[:many].astype(np.int64)
+    fresh = 5 * vectors(many, 16, 6)
+    now = np.concatenate([LARGE, vectors(3, 16, 4)])
+    now[rows] = fresh
+    changed = old.replace(rows, 2 * fresh).replace(rows, fresh)
+    queries = np.concatenate([fresh[:3], LARGE[:2]])
+    before = [hit.rows.tolist() for hit in old.search(queries, 10)]
+    for allowed in (None, np.isin(np.arange(len(now)), rows)):
+        hits = changed.search(queries, 10, allowed=allowed)
+        restored = restore_index(changed.state(), now).search(queries, 10, allowed=allowed)
+        for query, hit, again in zip(queries, hits, restored, strict=True):
+            best, scores = expected(now, query, 10, allowed)
+            assert hit.rows[0] == best[0]
+            assert hit.scores[0] == scores[0]
+            assert len(set(hit.rows.tolist()) & set(best)) >= 0.8 * len(best)
+            assert again.rows.tolist() == hit.rows.tolist()
+    assert [hit.rows.tolist() for hit in old.search(queries, 10)] == before
+
+
+@KINDS
 def test_restored_index_gives_the_same_answers(kind: str) -> None:
     queries, new = vectors(5, 16, 12), vectors(2, 16, 13)
     index = large(kind).add(new)

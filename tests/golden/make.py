@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,15 @@ from scipy.sparse import csr_array
 
 from longtail.bridge.kernel import fit_kernel
 from longtail.bridge.training import Bridge
-from longtail.bundle import FORMAT_VERSION, Bundle, Manifest, padded, save
+from longtail.bundle import FORMAT_VERSION, Bundle, Evidence, Manifest, padded, save
+from longtail.calibrate.embeddings import align
 from longtail.calibrate.model import Fusion, Length, sources
 from longtail.cf.als import AlsSettings, fit_als
 from longtail.content.combine import combine, reduce
 from longtail.content.model import ContentModel
 from longtail.core.vocabulary import Vocabulary
 from longtail.data.catalog import read_catalog
-from longtail.data.schema import CatalogSchema, FieldSchema
+from longtail.data.schema import CatalogSchema, FieldSchema, WeightSettings
 from longtail.recommender import Recommender
 
 HERE = Path(__file__).parent
@@ -77,6 +79,9 @@ def make() -> Bundle:
     content = np.zeros((len(items), 5), dtype=np.float32)
     content[:listed] = reduction.apply(z)
     share = np.where(n > 0, n / (n + 3), 0).astype(np.float32)
+    everywhere = align(features, items)
+    first_seen = np.full(len(items), np.datetime64("2026-01-01T08:00:00"), dtype="datetime64[s]")
+    first_seen[listed - 1] = np.datetime64("NaT")
     table, titles = padded(catalog.table, catalog.titles, len(items))
     return Bundle(
         users=Vocabulary([f"shopper {number}" for number in range(n_users)], "user"),
@@ -105,6 +110,13 @@ def make() -> Bundle:
         content_model=model.state(),
         bridge=bridge.state(),
         reduction=reduction.state(),
+        fields=everywhere.names,
+        present=everywhere.present,
+        first_seen=first_seen,
+        trained=(n_users, len(items)),
+        weights=WeightSettings(types={"view": 1.0, "purchase": 2.0}),
+        window=(datetime(2026, 1, 1, 8), datetime(2026, 2, 1, 8)),
+        evidence=Evidence.of(everywhere, None),
         manifest=Manifest(recipe="# tests/golden/make.py\n", metrics={"ndcg@10": 0.5}, versions={}),
     )
 

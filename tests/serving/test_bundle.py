@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from scipy.sparse import csr_array
 
-from longtail.bundle import FORMAT_VERSION, Bundle, Manifest, check_destination, load, save
+from longtail.bundle import FORMAT_VERSION, Bundle, Evidence, Manifest, check_destination, load, save
 from longtail.core.errors import BundleError, DataError
 
 
@@ -28,7 +28,9 @@ def assert_equal(one: Any, other: Any) -> None:
         assert (one != other).nnz == 0
     elif isinstance(one, pa.Table | pa.Array):
         assert one.equals(other)
-    elif isinstance(one, tuple):
+    elif isinstance(one, Evidence):
+        assert_equal(one.state(), other.state())
+    elif isinstance(one, tuple) and one and isinstance(one[0], dict):
         assert one[0] == other[0]
         assert one[1].keys() == other[1].keys()
         for name in one[1]:

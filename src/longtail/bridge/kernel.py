@@ -64,12 +64,14 @@ class KernelFit:
         out_of_sample: ``(n, d) float32``, for each training row the prediction without that row.
         ridge: the chosen ridge.
         curve: leave-one-out R² for each ridge tried.
+        whitener: ``(m, m) float32`` W with W W' = (K'K + r K_mm)^-1, see `longtail.bridge.unseen`; ``(0, 0)`` if quick.
     """
 
     bridge: KernelBridge
     out_of_sample: Float32
     ridge: float
     curve: dict[float, float]
+    whitener: Float32
 
 
 def kernel(a: Float32, b: Float32) -> Float32:
@@ -139,8 +141,13 @@ def fit_kernel(
     factor = scipy.linalg.cholesky(system, lower=True, overwrite_a=True, check_finite=False)
     weights = scipy.linalg.cho_solve((factor, True), cross, check_finite=False).astype(np.float32)
     bridge = KernelBridge(np.ascontiguousarray(marks), weights)
-    unseen = _leave_one_out(z, targets, bridge, factor) if not quick else np.empty((0, targets.shape[1]), np.float32)
-    return KernelFit(bridge, unseen, ridge, curve)
+    if quick:
+        return KernelFit(
+            bridge, np.empty((0, targets.shape[1]), np.float32), ridge, curve, np.empty((0, 0), np.float32)
+        )
+    inverse = scipy.linalg.solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
+    whitener = np.ascontiguousarray(inverse.T, dtype=np.float32)
+    return KernelFit(bridge, _leave_one_out(z, targets, bridge, whitener), ridge, curve, whitener)
 
 
 def leave_one_out_curve(z: Float32, targets: Float32, marks: Float32, ridges: Sequence[float]) -> dict[float, float]:
@@ -170,15 +177,13 @@ def leave_one_out_curve(z: Float32, targets: Float32, marks: Float32, ridges: Se
     return curve
 
 
-def _leave_one_out(z: Float32, targets: Float32, bridge: KernelBridge, factor: Float64) -> Float32:
+def _leave_one_out(z: Float32, targets: Float32, bridge: KernelBridge, whitener: Float32) -> Float32:
     result = np.empty_like(targets, dtype=np.float32)
-    inverse = scipy.linalg.solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
-    half = np.ascontiguousarray(inverse.T, dtype=np.float32)
     for start in range(0, len(z), _BLOCK):
         rows = slice(start, start + _BLOCK)
         block = kernel(z[rows], bridge.landmarks)
         fitted = block @ bridge.weights
-        block = block @ half
+        block = block @ whitener
         hat = np.einsum("ij,ij->i", block, block)
         # A row the fit passes through exactly would divide by zero: it keeps a thousandth of its residual.
         result[rows] = targets[rows] - (targets[rows] - fitted) / np.maximum(1.0 - hat, 1e-3)[:, None]

@@ -89,12 +89,14 @@ class NetworkFit:
         out_of_sample: ``(n, d) float32``: each training row predicted by networks that did not see it.
         epochs: how long each fold trained before its error on held-out items stopped falling.
         errors: each fold's mean squared error on its held-out items, before training and after each epoch.
+        folds: ``(n,)`` the fold each training row was held out of.
     """
 
     bridge: NetworkBridge
     out_of_sample: Float32
     epochs: tuple[int, ...]
     errors: tuple[tuple[float, ...], ...]
+    folds: Int64
 
 
 def inputs(features: Features, names: tuple[str, ...]) -> tuple[list[Float32], Bool]:
@@ -161,7 +163,7 @@ def fit_network(
             predictions[part] = _forward(member, names, [matrix[part] for matrix in x], present[part])
     members, epochs, errors = zip(*fits, strict=True)
     predictions[~present.any(axis=1)] = 0.0
-    return NetworkFit(NetworkBridge(names, tuple(members)), predictions, tuple(epochs), tuple(errors))
+    return NetworkFit(NetworkBridge(names, tuple(members)), predictions, tuple(epochs), tuple(errors), fold_of)
 
 
 def fit_single(

@@ -90,12 +90,16 @@ class FittedBridge:
         rows: ``(n,)`` the items it learned from.
         out_of_sample: ``(n, d) float32``, a prediction for each of them from learners that did not see it.
         scores: R² on unseen items by learner, and what was kept; plain JSON.
+        folds: ``(n,)``, the network's fold each was held out of; None without a network.
+        whitener: of the kernel, see `longtail.bridge.kernel.KernelFit`.
     """
 
     bridge: Bridge
     rows: Int64
     out_of_sample: Float32
     scores: dict[str, Any]
+    folds: Int64 | None
+    whitener: Float32
 
 
 def unit_rows(matrix: Float32) -> Float32:
@@ -221,7 +225,8 @@ def _keep(
     if network is not None:
         report["network_epochs"] = list(network.epochs)
         report["network_errors"] = [list(errors) for errors in network.errors]
-    return FittedBridge(bridge, rows, predict(weights), report)
+    folds = None if network is None else network.folds
+    return FittedBridge(bridge, rows, predict(weights), report, folds, kernel.whitener)
 
 
 def r_squared(targets: Float32, predictions: Float32) -> float:

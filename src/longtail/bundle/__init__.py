@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from longtail.bundle.evidence import Evidence
 from longtail.bundle.model import FORMAT_VERSION, Bundle, Manifest, library_versions, padded
 from longtail.bundle.store import check_destination, load, read_manifest, save
 
 __all__ = [
     "FORMAT_VERSION",
     "Bundle",
+    "Evidence",
     "Manifest",
     "check_destination",
     "library_versions",

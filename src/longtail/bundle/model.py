@@ -14,19 +14,21 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csr_array
 
+from longtail.bundle.evidence import Evidence
 from longtail.calibrate.model import Fusion, Length
 from longtail.core.arrays import Bool, Float32, Int64, State
 from longtail.core.errors import DataError
+from longtail.core.features import Features, Field
 from longtail.core.ranking import SOURCES
 from longtail.core.version import __version__
 from longtail.core.vocabulary import Vocabulary
-from longtail.data.schema import CatalogSchema
+from longtail.data.schema import CatalogSchema, WeightSettings
 
 if TYPE_CHECKING:
     from longtail.cf.als import AlsSettings
 
 #: The version of the directory's format; a reader refuses a higher one.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _LIBRARIES = (
     "numpy",
@@ -82,9 +84,16 @@ class Bundle:
         behaviour_share: ``(n_items,) float32`` in [0, 1].
         source_codes: ``(n_items,) uint8`` into `longtail.core.ranking.SOURCES`.
         exposure: ``(n_items,) float32`` in [0, 1], the share of training in which the item could be seen.
+        first_seen: ``(n_items,) datetime64[s]``, the first event, NaT where there is none; None: not known.
+        fields: the fields of the content.
+        present: ``(n_items, n_fields) bool``, which of them each item has; None: not known (bundles of format 1).
         sellable: ``(n_items,) bool``; False for items that have events but no row in the catalog. Never returned.
         history: ``(n_users, n_items)`` float32 CSR, the aggregated weights.
         als: the settings of the half-step, `AlsSettings` as plain values.
+        trained: how many users and items there were at training, which penalties are scaled by; None: those of now.
+        weights: how events become weights; None: not known (bundles of format 1).
+        window: the first and the last event of training; None where the shop has no times, or where exposure says
+            nothing because plain ALS counts every item as seen.
         fusion, length, precision: the chosen parameters, see `longtail.calibrate.model`.
         field_weights: weight per field in the content vector.
         catalog: ``n_items`` rows; all columns are null for items without a row in the catalog, and so are columns of
@@ -96,6 +105,7 @@ class Bundle:
         content_model, bridge, reduction: what a new item's content needs; None where there is no content.
         index: the kind of index to search with.
         indexes: states of indexes already built, by ``user_item`` and ``item_item``; missing ones are built on use.
+        evidence: what only explanations need; None: not kept (bundles of format 1).
 
     Raises:
         DataError: the shapes or types do not fit together.
@@ -132,6 +142,13 @@ class Bundle:
     index: str = "exact"
     indexes: dict[str, State] = field(default_factory=dict)
     manifest: Manifest = field(default_factory=Manifest)
+    fields: tuple[str, ...] = ()
+    present: Bool | None = None
+    first_seen: npt.NDArray[np.datetime64] | None = None
+    trained: tuple[int, int] | None = None
+    weights: WeightSettings | None = None
+    window: tuple[datetime, datetime] | None = None
+    evidence: Evidence | None = None
 
     def __post_init__(self) -> None:
         users, items = len(self.users), len(self.items)
@@ -151,6 +168,10 @@ class Bundle:
             ("sellable", (items,), np.bool_),
         ):
             _check(name, getattr(self, name), expected, kind)
+        if self.present is not None:
+            _check("present", self.present, (items, len(self.fields)), np.bool_)
+        if self.first_seen is not None:
+            _check("first_seen", self.first_seen, (items,), np.dtype("datetime64[s]"))
         if self.history.shape != (users, items) or self.history.dtype != np.float32:
             raise DataError(
                 f"The history must be ({users:,}, {items:,}) float32; found {self.history.dtype} {self.history.shape}."
@@ -188,8 +209,24 @@ class Bundle:
             (name for name, field in fields if field.kind == "category" and name in self.catalog.column_names), None
         )
 
+    @property
+    def trained_users(self) -> int:
+        """The users there were at training."""
+        return len(self.users) if self.trained is None else self.trained[0]
+
+    @property
+    def trained_items(self) -> int:
+        """The items there were at training."""
+        return len(self.items) if self.trained is None else self.trained[1]
+
     def with_items(
-        self, ids: Sequence[str], catalog: pa.Table, titles: pa.Array, predictions: Float32, content: Float32
+        self,
+        ids: Sequence[str],
+        catalog: pa.Table,
+        titles: pa.Array,
+        predictions: Float32,
+        content: Float32,
+        features: Features | None = None,
     ) -> Bundle:
         """A bundle with new items after the old ones: no events, exposure 0, their prediction as their vector.
 
@@ -201,6 +238,7 @@ class Bundle:
             titles: their titles.
             predictions: ``(m, d) float32``, calibrated, zero where there is none.
             content: ``(m, d_z) float32``, unit rows, zero where there is none.
+            features: of the new items, with the bundle's fields; None: they have none of them.
 
         Raises:
             DataError: an id is already known, or the shapes do not fit.
@@ -212,8 +250,16 @@ class Bundle:
             (self.history.data, self.history.indices, self.history.indptr),
             shape=(len(self.users), len(self.items) + m),
         )
+        features = _none_of(self.fields, self.evidence, ids) if features is None else features
+        present = None if self.present is None else np.concatenate([self.present, features.present])
+        unseen = np.full(m, np.datetime64("NaT"), dtype="datetime64[s]")
+        first_seen = None if self.first_seen is None else np.concatenate([self.first_seen, unseen])
         return replace(
             self,
+            present=present,
+            first_seen=first_seen,
+            trained=(self.trained_users, self.trained_items),
+            evidence=None if self.evidence is None else self.evidence.with_items(features),
             items=Vocabulary(pa.concat_arrays([self.items.ids, pa.array(ids, pa.large_string())]), self.items.kind),
             item_vectors=np.concatenate([self.item_vectors, predictions]),
             als_item_factors=_with_zeros(self.als_item_factors, m),
@@ -271,12 +317,23 @@ def library_versions() -> dict[str, str]:
     return found
 
 
-def _check(name: str, array: npt.NDArray[Any], shape: tuple[int | None, ...], kind: type[np.generic]) -> None:
+def _check(name: str, array: npt.NDArray[Any], shape: tuple[int | None, ...], kind: npt.DTypeLike) -> None:
     fits = array.ndim == len(shape) and all(
         side is None or side == found for side, found in zip(shape, array.shape, strict=False)
     )
     if not fits or array.dtype != kind:
         raise DataError(f"{name} must be {np.dtype(kind)} {shape}; found {array.dtype} {array.shape}.")
+
+
+def _none_of(fields: tuple[str, ...], evidence: Evidence | None, ids: Sequence[str]) -> Features:
+    """Features of items that have none of the fields."""
+    widths = dict.fromkeys(fields, 0) if evidence is None else evidence.widths
+    m = len(ids)
+    missing = np.zeros(m, dtype=np.bool_)
+    return Features(
+        Vocabulary(list(ids)),
+        tuple(Field(name, np.zeros((m, widths[name]), dtype=np.float32), missing) for name in fields),
+    )
 
 
 def _with_zeros(array: npt.NDArray[Any], m: int) -> npt.NDArray[Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import mmap
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import csr_array
 
+from longtail.bundle.evidence import Evidence
 from longtail.bundle.model import FORMAT_VERSION, Bundle, Manifest
 from longtail.bundle.publish import previous_of, published, try_place
 from longtail.bundle.tensors import read_tensors, write_tensors
@@ -22,7 +24,7 @@ from longtail.calibrate.model import Fusion, Length
 from longtail.core.arrays import State
 from longtail.core.errors import BundleError, DataError
 from longtail.core.vocabulary import Vocabulary
-from longtail.data.schema import CatalogSchema
+from longtail.data.schema import CatalogSchema, WeightSettings
 
 MANIFEST = "manifest.json"
 _FORMAT = "longtail-bundle"
@@ -42,6 +44,8 @@ _MATRICES = {
 }
 #: Fitted parts that a bundle may lack, each in a file of its own.
 _PARTS = ("content_model", "bridge", "reduction")
+#: What only explanations need: mapped when the bundle is opened, compared with its checksum when it is first read.
+_EVIDENCE = "evidence.safetensors"
 _INDEXES = ("user_item", "item_item")
 
 
@@ -54,7 +58,12 @@ def save(bundle: Bundle, path: str | Path) -> None:
     """
     with published(Path(path), _is_bundle) as directory:
         for name, fields in _MATRICES.items():
-            write_tensors(directory / name, {field: getattr(bundle, field) for field in fields})
+            arrays = {field: getattr(bundle, field) for field in fields}
+            if name == "items.safetensors" and bundle.present is not None:
+                arrays["present"] = bundle.present
+            if name == "items.safetensors" and bundle.first_seen is not None:
+                arrays["first_seen"] = bundle.first_seen.view(np.int64)  # seconds since 1970
+            write_tensors(directory / name, arrays)
         history = bundle.history
         write_tensors(
             directory / "history.safetensors",
@@ -62,6 +71,9 @@ def save(bundle: Bundle, path: str | Path) -> None:
         )
         parts = {part: getattr(bundle, part) for part in _PARTS}
         parts |= {f"index_{name}": bundle.indexes.get(name) for name in _INDEXES}
+        evidence = None if bundle.evidence is None else bundle.evidence.state()
+        if evidence is not None:
+            write_tensors(directory / _EVIDENCE, evidence[1], evidence[0])
         for part, state in parts.items():
             if state is not None:
                 write_tensors(directory / f"{part}.safetensors", state[1], state[0])
@@ -79,8 +91,8 @@ def load(path: str | Path, *, verify: bool = True) -> Bundle:
 
     Args:
         path: the directory.
-        verify: compare every file's checksum. Without it only names and sizes are compared, for a place whose disk is
-            trusted and whose start must be instant.
+        verify: compare every file's checksum, that of what only explanations need when it is first read. Without it
+            only names and sizes are compared, for a place whose disk is trusted and whose start must be instant.
 
     Raises:
         BundleError: ``path`` is no bundle, is of a newer format, or a file is missing, truncated, altered or extra;
@@ -90,7 +102,7 @@ def load(path: str | Path, *, verify: bool = True) -> Bundle:
     values = read_manifest(path)
     _check_files(path, values["files"], verify)
     try:
-        return _read(path, values)
+        return _read(path, values, verify)
     except (KeyError, TypeError, ValueError, pa.ArrowException, DataError, OSError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise BundleError(f"The bundle {path} cannot be read ({detail}). Train it anew.") from error
@@ -151,11 +163,15 @@ def _content_of_manifest(bundle: Bundle) -> dict[str, Any]:
             "exclude_seen": bundle.exclude_seen,
             "data_folder": bundle.data_folder,
             "index": bundle.index,
+            "fields": bundle.fields,
+            "trained": bundle.trained,
+            "weights": None if bundle.weights is None else bundle.weights.model_dump(mode="json"),
+            "window": bundle.window,
         },
     }
 
 
-def _read(path: Path, values: dict[str, Any]) -> Bundle:
+def _read(path: Path, values: dict[str, Any], verify: bool) -> Bundle:
     settings, files = values["settings"], values["files"]
     arrays: dict[str, Any] = {}
     for name, fields in _MATRICES.items():
@@ -168,6 +184,7 @@ def _read(path: Path, values: dict[str, Any]) -> Bundle:
     schema = settings["catalog_schema"]
     return Bundle(
         **arrays,
+        **_since_2(path, settings, files, verify),
         users=users,
         items=items,
         history=_csr(history, (len(users), len(items))),
@@ -189,6 +206,48 @@ def _read(path: Path, values: dict[str, Any]) -> Bundle:
             name: state for name in _INDEXES if (state := _part(path, f"index_{name}.safetensors", files)) is not None
         },
         manifest=Manifest(**{key: values[key] for key in Manifest.__dataclass_fields__ if key in values}),
+    )
+
+
+def _since_2(path: Path, settings: dict[str, Any], files: dict[str, Any], verify: bool) -> dict[str, Any]:
+    """What bundles of format 1 did not have."""
+    if "fields" not in settings:
+        return {}
+    weights, window, trained = settings["weights"], settings["window"], settings["trained"]
+    items = read_tensors(path / "items.safetensors")[0]
+    seen = items.get("first_seen")
+    return {
+        "fields": tuple(settings["fields"]),
+        "present": items.get("present"),
+        "first_seen": None if seen is None else seen.view("datetime64[s]"),
+        "trained": None if trained is None else (int(trained[0]), int(trained[1])),
+        "weights": None if weights is None else WeightSettings.model_validate(weights),
+        "window": None if window is None else (datetime.fromisoformat(window[0]), datetime.fromisoformat(window[1])),
+        "evidence": _evidence(path / _EVIDENCE, files, verify),
+    }
+
+
+def _evidence(file: Path, files: dict[str, Any], verify: bool) -> Evidence | None:
+    if file.name not in files:
+        return None
+    arrays, meta = read_tensors(file)
+    if not verify:
+        return Evidence((meta, arrays))
+    expected = files[file.name]["sha256"]
+    with file.open("rb") as opened:  # mapped now: the bundle may be replaced before anybody asks for an explanation
+        mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def check() -> None:
+        if hashlib.sha256(mapped).hexdigest() != expected:
+            raise BundleError(_altered(file))
+
+    return Evidence((meta, arrays), check=check)
+
+
+def _altered(file: Path) -> str:
+    return (
+        f"The bundle {file.parent} is damaged: {file.name} is altered, its checksum differs. "
+        "Copy it again or train anew."
     )
 
 
@@ -226,10 +285,8 @@ def _check_files(path: Path, files: dict[str, dict[str, Any]], verify: bool) -> 
                 f"The bundle {path} is damaged: {name} is {change}, it has {size:,} bytes instead of "
                 f"{entry['bytes']:,}. Copy it again or train it anew."
             )
-        if verify and _sha256(path / name) != entry["sha256"]:
-            raise BundleError(
-                f"The bundle {path} is damaged: {name} is altered, its checksum differs. Copy it again or train anew."
-            )
+        if verify and name != _EVIDENCE and _sha256(path / name) != entry["sha256"]:
+            raise BundleError(_altered(path / name))
 
 
 def _write_manifest(file: Path, values: dict[str, Any]) -> None:

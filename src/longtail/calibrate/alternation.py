@@ -11,6 +11,7 @@ import numpy as np
 from longtail.blend import blend, default_exposure
 from longtail.bridge.settings import BridgeMethod, BridgeSettings
 from longtail.bridge.training import Bridge, FittedBridge, fit_bridge
+from longtail.bridge.unseen import Unseen
 from longtail.calibrate.model import Length
 from longtail.cf.als import AlsSettings, solve_users
 from longtail.core.arrays import Bool, Float32
@@ -58,6 +59,7 @@ class Alternation:
         length: the calibration of ``raw`` that was the prior of ``item_vectors``.
         scores: of the bridge.
         taught: ``(n_items,) bool``, items whose vectors were targets of the bridge in this round or an earlier one.
+        unseen: how the bridge predicted the items it learned from.
     """
 
     bridge: Bridge
@@ -68,6 +70,7 @@ class Alternation:
     length: Length
     scores: dict[str, Any]
     taught: Bool
+    unseen: Unseen
 
 
 #: Explained share of the variance of directions below which content is taken to say nothing.
@@ -187,5 +190,13 @@ def alternate(
             task.say(f"round {number}: {fitted.scores['kept']}")
             task.advance()
             yield Alternation(
-                fitted.bridge, raw, users, items, posterior.behaviour_share, length, fitted.scores, taught.copy()
+                fitted.bridge,
+                raw,
+                users,
+                items,
+                posterior.behaviour_share,
+                length,
+                fitted.scores,
+                taught.copy(),
+                Unseen.of(fitted, raw),
             )

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from longtail.blend import default_exposure
 from longtail.bridge.article import fit_article
 from longtail.bridge.training import Bridge
 from longtail.calibrate.alternation import MINIMAL_R2, Alternation, alternate
@@ -15,7 +16,7 @@ from longtail.calibrate.fusion import fusion_unit
 from longtail.calibrate.holdout import PAIRS, hold_out
 from longtail.calibrate.model import Fusion, ItemModel, Length
 from longtail.calibrate.settings import CalibrationSettings
-from longtail.cf.als import AlsFit, AlsSettings, fit_als
+from longtail.cf.als import AlsFit, AlsSettings, fit_als, solve_users
 from longtail.cf.content_knn import profiles
 from longtail.content.combine import combine, reduce
 from longtail.core.arrays import Float32
@@ -158,21 +159,22 @@ def fit(
     share = np.ones(len(has), np.float32) if state.behaviour_share is None else state.behaviour_share
     # No R² is told: later rounds' targets hold part of what is predicted, so that it would flatter.
     progress.note(f"bridge: {state.scores['kept']} of {', '.join(state.scores['scores'])}")
+    # To the end, as fold-in solves them: the same history gets the same vector tomorrow, and splits without a rest.
+    exposed = default_exposure(matrix) if exposure is None else exposure
+    users = solve_users(matrix, state.item_vectors, choices.als, exposure=exposed).factors
     reduction = reduce(z, 128, np.flatnonzero(has))
     content = reduction.apply(z)
     people = np.flatnonzero(np.diff(matrix.indptr))
     sample = people if len(people) <= 2000 else np.sort(np.random.default_rng(seed).choice(people, 2000, replace=False))
     unit = 0.0
     if choices.fusion_weight:
-        unit = fusion_unit(
-            state.user_factors[sample], state.item_vectors, profiles(matrix[sample], content), content, seed
-        )
+        unit = fusion_unit(users[sample], state.item_vectors, profiles(matrix[sample], content), content, seed)
     fusion = Fusion(
         choices.fusion_weight * unit, choices.fusion_half_at, choices.similar_weight, choices.similar_half_at
     )
     return replace(
         model,
-        user_factors=state.user_factors,
+        user_factors=users,
         item_vectors=state.item_vectors,
         predictions=state.length.apply(state.raw),
         has_prediction=has,
@@ -186,6 +188,7 @@ def fit(
         length=state.length,
         choices={**model.choices, "bridge": state.scores},
         taught=state.taught,
+        unseen=state.unseen,
     )
 
 

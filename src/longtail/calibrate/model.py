@@ -13,6 +13,7 @@ from longtail.core.ranking import SOURCES
 
 if TYPE_CHECKING:
     from longtail.bridge.training import Bridge
+    from longtail.bridge.unseen import Unseen
     from longtail.content.combine import Reduction
 
 #: From this share of behaviour on, an item counts as learned rather than blended.
@@ -94,6 +95,7 @@ class ItemModel:
         fusion, precision, length: the chosen parameters; ``precision`` is tau, the prior's precision.
         choices: plain JSON: every choice with its curve on validation, and notes for people.
         taught: ``(n_items,) bool``, items whose vectors were targets of the bridge; None where there is no bridge.
+        unseen: how the bridge predicted the items it learned from; None without a bridge. Explanations need it.
     """
 
     als_user_factors: Float32
@@ -112,6 +114,7 @@ class ItemModel:
     length: Length
     choices: dict[str, Any] = field(default_factory=dict)
     taught: Bool | None = None
+    unseen: Unseen | None = None
 
 
 def sources(n_interactions: Int64, has_prediction: Bool, behaviour_share: Float32) -> npt.NDArray[np.uint8]:

@@ -22,13 +22,27 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    from longtail.cli import check, compare, demo, doctor, evaluate, init, judge, recommend, report, similar, train
+    from longtail.cli import (
+        check,
+        compare,
+        demo,
+        doctor,
+        evaluate,
+        explain,
+        init,
+        judge,
+        recommend,
+        report,
+        similar,
+        train,
+    )
 
     app.command()(init.init)
     app.command()(check.check)
     app.command()(train.train)
     app.command()(similar.similar)
     app.command()(recommend.recommend)
+    app.command()(explain.explain)
     app.command()(evaluate.evaluate)
     app.command()(judge.judge)
     app.command()(report.report)

@@ -102,10 +102,7 @@ class Interactions:
         since = self.first_seen.astype("datetime64[s]")
         if available_from is not None:
             since = np.fmin(since, available_from.astype("datetime64[s]"))
-        length = (end - start).astype(np.float64)
-        share = np.clip((end - since).astype(np.float64) / length, 0.0, 1.0)
-        share[np.isnat(since)] = 1.0
-        return (share * seen).astype(np.float32)
+        return (exposure_since(since, start, end) * seen).astype(np.float32)
 
     def keep(self, pairs: Bool) -> Interactions:
         """The same users and items with some pairs only, for hold-outs inside training.
@@ -123,6 +120,14 @@ class Interactions:
         first_seen = self.first_seen.copy()
         first_seen[events == 0] = np.datetime64("NaT")
         return replace(self, matrix=matrix, item_events=events, first_seen=first_seen)
+
+
+def exposure_since(since: Times, start: np.datetime64, end: np.datetime64) -> Float32:
+    """The share of a window after a time, ``(n,) float32`` in [0, 1]; 1 where the time is not known (NaT)."""
+    length = (end - start).astype("timedelta64[s]").astype(np.float64)
+    share = np.clip((end - since).astype("timedelta64[s]").astype(np.float64) / length, 0.0, 1.0)
+    share[np.isnat(since)] = 1.0
+    return np.asarray(share, dtype=np.float32)
 
 
 def csr(

@@ -20,7 +20,7 @@ GRACE = timedelta(days=1)
 ONE_TYPE = "event"
 #: Codes of the column ``reason``; reasons follow in the order of `REASONS` from 1.
 ACCEPTED, FILTERED = 0, 255
-_LARGEST_WEIGHT = float(np.finfo(np.float32).max)
+LARGEST_WEIGHT = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def judge(
     weight = event_weight(weights, f"{p}event_type", effective)
     # Spared where they cannot be: every row would pay for them.
     may_be_negative = any(given < 0 for given in weights.types.values())
-    may_overflow = weights.value_exponent > 0 or any(given > _LARGEST_WEIGHT for given in weights.types.values())
+    may_overflow = weights.value_exponent > 0 or any(given > LARGEST_WEIGHT for given in weights.types.values())
     conditions = {
         "malformed line": f"{p}empty" if source.null_rows_malformed else "false",
         "null user id": f"{p}user_id IS NULL",
@@ -100,7 +100,7 @@ def judge(
         "negative value": f"NOT {missing} AND {p}value < 0 AND isfinite({p}value)" if value else "false",
         "non-finite value": f"NOT {missing} AND NOT isfinite({p}value)" if value else "false",
         "negative weight": f"{weight} < 0" if may_be_negative else "false",
-        "non-finite weight": f"NOT isfinite({weight}) OR {weight} > {_LARGEST_WEIGHT!r}" if may_overflow else "false",
+        "non-finite weight": f"NOT isfinite({weight}) OR {weight} > {LARGEST_WEIGHT!r}" if may_overflow else "false",
     }
     cases = " ".join(
         f"WHEN {condition} THEN {REASONS.index(reason) + 1}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
@@ -25,7 +26,7 @@ class Index(Protocol):
     - scores are inner products in float64, rounded to float32, so that equal vectors have equal scores;
     - best first, ties by row number, lowest first;
     - rows that are not allowed are left out before the cut; never padded: min(k, allowed rows) hits come back;
-    - searching is thread-safe, and ``add`` gives a new index and leaves the old one as it was.
+    - searching is thread-safe, and ``add`` and ``replace`` give a new index and leave the old one as it was.
 
     Kinds differ in recall only: an approximate one may miss a row that belongs in the k best.
     """
@@ -54,6 +55,9 @@ class Index(Protocol):
     def add(self, vectors: Float32) -> Index:
         """An index of the old rows followed by ``vectors (m, d)``."""
 
+    def replace(self, rows: Int64, vectors: Float32) -> Index:
+        """An index in which some rows have other vectors ``(len(rows), d)``; costs what is replaced, not all rows."""
+
 
 def checked_vectors(vectors: Float32) -> Float32:
     """``vectors`` as contiguous rows of float32; raises DataError on another shape, NumericalError on NaN."""
@@ -78,17 +82,23 @@ def checked_queries(queries: Float32, k: int, allowed: Bool | None, n: int, d: i
     return np.ascontiguousarray(queries, dtype=np.float32)
 
 
-def rank(vectors: Float32, query: Float32, rows: Int64, k: int) -> Hits:
+def inner_products(vectors: Float32, query: Float32) -> Float64:
+    """``vectors (n, d)`` times ``query (d,)``, the same for a row wherever it stands, ``(n,)``."""
+    return np.asarray((vectors * query.astype(np.float64)).sum(axis=1))
+
+
+def rank(take: Callable[[Int64], Float32], query: Float32, rows: Int64, k: int) -> Hits:
     """The ``k`` best of some rows by their inner product with ``query (d,)``, scored the way every index scores.
+
+    ``take`` gives the vectors of some rows.
 
     BLAS rounds a row's product differently by where the row stands in a block, so its scores only choose candidates;
     what is returned and ordered by is computed here, the same for every row.
     """
     scores = np.empty(len(rows), dtype=np.float64)
-    wide: Float64 = query.astype(np.float64)
     for start in range(0, len(rows), 65_536):
         part = slice(start, start + 65_536)
-        scores[part] = (vectors[rows[part]] * wide).sum(axis=1)
+        scores[part] = inner_products(take(rows[part]), query)
     rounded: Float32 = scores.astype(np.float32)
     order = np.lexsort((rows, -rounded))[:k]
     return Hits(rows[order], rounded[order])

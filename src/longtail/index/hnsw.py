@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from longtail.core.arrays import Bool, Float32, Int64, State
 from longtail.core.extras import require
@@ -21,6 +22,7 @@ _SEARCH_WIDTH = 512
 #: Where a mask leaves fewer rows than this, or a smaller share, they are all looked at instead.
 _FEW_ROWS = 5_000
 _FEW_SHARE = 0.05
+_NONE: Int64 = np.empty(0, dtype=np.int64)
 
 
 class HnswIndex:
@@ -35,11 +37,12 @@ class HnswIndex:
 
     kind = "hnsw"
 
-    def __init__(self, vectors: Float32, graph: Any, in_graph: int) -> None:
-        self._vectors = vectors
+    def __init__(self, exact: ExactIndex, graph: Any, in_graph: int, stale: Int64 = _NONE) -> None:
+        self._exact = exact
         self._graph = graph
         self._in_graph = in_graph
-        self._exact = ExactIndex(vectors)
+        #: Rows that stand in the graph with other vectors than they have now.
+        self._stale = stale
 
     @classmethod
     def build(cls, vectors: Float32, *, seed: int = 0, threads: int | None = None) -> HnswIndex:
@@ -57,27 +60,31 @@ class HnswIndex:
         )
         if n and d:
             graph.add_items(vectors, num_threads=threads or 1)
-        return cls(vectors, graph, n if d else 0)
+        return cls(ExactIndex(vectors), graph, n if d else 0)
 
     @classmethod
     def from_state(cls, state: State, vectors: Float32) -> HnswIndex:
-        """Restore the graph; ``vectors`` are those it was built from, followed by what was added."""
+        """Restore the graph; ``vectors`` are those it was built from and what was replaced, then what was added."""
         meta, arrays = state
         voyager = require("voyager", extra="hnsw", purpose="An approximate index")
         graph = voyager.Index.load(io.BytesIO(arrays["graph"].tobytes()))
-        return cls(checked_vectors(vectors), graph, int(meta["in_graph"]))
+        stale = np.asarray(arrays.get("stale", _NONE), dtype=np.int64)
+        return cls(ExactIndex(vectors), graph, int(meta["in_graph"]), stale)
 
     def state(self) -> State:
-        """The graph as bytes, and how many rows are in it."""
+        """The graph as bytes, how many rows are in it, and which of them have other vectors now."""
         graph = np.frombuffer(self._graph.as_bytes(), dtype=np.uint8)
-        return {"kind": self.kind, "in_graph": self._in_graph}, {"graph": graph}
+        arrays: dict[str, npt.NDArray[Any]] = {"graph": graph}
+        if len(self._stale):
+            arrays["stale"] = self._stale
+        return {"kind": self.kind, "in_graph": self._in_graph}, arrays
 
     def __len__(self) -> int:
-        return len(self._vectors)
+        return len(self._exact)
 
     def search(self, queries: Float32, k: int, *, allowed: Bool | None = None) -> list[Hits]:
         """See `longtail.index.contract.Index.search`."""
-        queries = checked_queries(queries, k, allowed, *self._vectors.shape)
+        queries = checked_queries(queries, k, allowed, *self._exact.shape)
         rows = len(self) if allowed is None else int(np.count_nonzero(allowed))
         share = rows / max(1, len(self))
         # The graph's own search widens with k, so it pays only while it looks at a small part of the rows.
@@ -89,13 +96,20 @@ class HnswIndex:
 
     def _hits(self, query: Float32, candidates: Int64, k: int, allowed: Bool | None) -> Hits:
         beside = np.arange(self._in_graph, len(self), dtype=np.int64)
-        rows = np.concatenate([candidates, beside])
+        if len(self._stale):
+            candidates = candidates[~np.isin(candidates, self._stale)]
+        rows = np.concatenate([candidates, self._stale, beside])
         if allowed is not None:
             rows = rows[allowed[rows]]
         if len(rows) < k:
             return self._exact.search(query[None], k, allowed=allowed)[0]
-        return rank(self._vectors, query, rows, k)
+        return rank(self._exact.take, query, rows, k)
 
     def add(self, vectors: Float32) -> HnswIndex:
         """See `longtail.index.contract.Index.add`."""
-        return HnswIndex(np.concatenate([self._vectors, checked_vectors(vectors)]), self._graph, self._in_graph)
+        return HnswIndex(self._exact.add(vectors), self._graph, self._in_graph, self._stale)
+
+    def replace(self, rows: Int64, vectors: Float32) -> HnswIndex:
+        """See `longtail.index.contract.Index.replace`; what is replaced is looked at beside the graph from then on."""
+        stale = np.union1d(self._stale, rows[rows < self._in_graph])
+        return HnswIndex(self._exact.replace(rows, vectors), self._graph, self._in_graph, stale)

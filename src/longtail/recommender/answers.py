@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pyarrow.compute as pc
 
 from longtail.bundle import Bundle
 from longtail.core.arrays import Bool, Float32, Int64
@@ -43,6 +44,33 @@ def by_popularity(bundle: Bundle) -> Search:
 
     def search(k: int, allowed: Bool) -> Hits:
         rows = top_k(scores, k, allowed & taken)
+        return Hits(rows, scores[rows])
+
+    return search
+
+
+def category_popularity(bundle: Bundle) -> Float32:
+    """How many users an item of its category has on average, ``(n_items,) float32``; 0 without a category.
+
+    What is left to order items by of which neither events nor content that says anything are known.
+    """
+    column = bundle.category_column
+    if column is None:
+        return np.zeros(len(bundle.items), dtype=np.float32)
+    encoded = bundle.catalog.column(column).combine_chunks().dictionary_encode()
+    codes = pc.fill_null(encoded.indices, len(encoded.dictionary)).to_numpy(zero_copy_only=False)
+    sums = np.bincount(codes, bundle.n_interactions, len(encoded.dictionary) + 1)
+    means = sums / np.maximum(np.bincount(codes, minlength=len(sums)), 1)
+    means[-1] = 0.0
+    return np.asarray(means[codes], dtype=np.float32)
+
+
+def by_category(bundle: Bundle) -> Search:
+    """A search for items of the most popular categories; items of categories nobody took anything of are no answer."""
+    scores = category_popularity(bundle)
+
+    def search(k: int, allowed: Bool) -> Hits:
+        rows = top_k(scores, k, allowed & (scores > 0))
         return Hits(rows, scores[rows])
 
     return search

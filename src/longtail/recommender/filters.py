@@ -18,6 +18,8 @@ from longtail.core.arrays import Bool, Int64
 from longtail.core.errors import FilterError
 
 _ROW = "__longtail_row__"
+#: What is known about each item beside the catalog's columns, and changes with events.
+FACTS = ("n_interactions", "source")
 #: Masks kept: a shop asks with the same few filters again and again.
 _KEPT = 64
 
@@ -36,6 +38,15 @@ class CatalogColumns:
         self._cursors = threading.local()
         self._masks: OrderedDict[str, Bool] = OrderedDict()
         self._groups: dict[str, Int64] = {}
+
+    def renewed(self, table: pa.Table) -> CatalogColumns:
+        """The same over a table in which nothing but `FACTS` has changed; what does not speak of them is kept."""
+        renewed = CatalogColumns(table)
+        with self._lock:
+            kept = [where for where in self._masks if not any(fact in where.casefold() for fact in FACTS)]
+            renewed._masks.update((where, self._masks[where]) for where in kept)
+            renewed._groups = {name: codes for name, codes in self._groups.items() if name.casefold() not in FACTS}
+        return renewed
 
     @property
     def names(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What someone took, from what a caller says about it to a user's vector."""
+"""What someone took, from what a caller says about it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from longtail.bundle import Bundle
-from longtail.core.arrays import Float32, Int64
 from longtail.core.errors import DataError
 from longtail.core.vocabulary import Vocabulary
 
@@ -66,12 +64,3 @@ def _typical_weight(bundle: Bundle) -> float:
     """The median weight of a pair of the training data, of a hundred thousand of them at most; 1 without any."""
     data = bundle.history.data
     return float(np.median(data[:: 1 + len(data) // 100_000])) if len(data) else 1.0
-
-
-def fold_in(bundle: Bundle, rows: Int64, weights: Float32) -> Float32:
-    """The vector of a user who took some items, ``(d,) float32``: the half-step that training ends with."""
-    from longtail.cf.als import solve_users
-
-    matrix = csr_array((weights, rows, np.array([0, len(rows)])), shape=(1, len(bundle.items)))
-    step = solve_users(matrix, bundle.item_vectors, bundle.als_settings, exposure=bundle.exposure)
-    return np.asarray(step.factors[0])

@@ -18,6 +18,7 @@ import pyarrow as pa
 from longtail.bundle import Bundle
 from longtail.core.arrays import Float32
 from longtail.core.errors import DataError
+from longtail.core.features import Features
 from longtail.core.progress import SilentProgress
 from longtail.data.schema import CatalogSchema
 
@@ -39,12 +40,14 @@ class Newcomers:
         catalog: their rows, read the way the training catalog was.
         predictions: ``(m, d) float32``, calibrated; zero where there is no content.
         content: ``(m, d_z) float32``, unit rows; zero where there is none.
+        features: what the encoders made of them; None where training found content to say nothing.
         notes: what encoders could not read, such as a picture that is not there, a sentence each.
     """
 
     catalog: Catalog
     predictions: Float32
     content: Float32
+    features: Features | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -87,9 +90,7 @@ class NewcomerReader:
                 "This bundle was trained without content, so it cannot say anything about items that are not in it. "
                 "Declare fields under [catalog.fields] in the recipe and train anew."
             )
-        named = (
-            [_named(row, bundle.catalog_schema) for row in _dictionaries(rows)] if anonymous else _dictionaries(rows)
-        )
+        named = [_named(row, bundle.catalog_schema) for row in dictionaries(rows)] if anonymous else dictionaries(rows)
         catalog = Catalog.from_rows(bundle.catalog_schema, named, like=bundle.catalog)
         m = len(catalog.items)
         predictions = np.zeros((m, bundle.item_vectors.shape[1]), dtype=np.float32)
@@ -104,7 +105,7 @@ class NewcomerReader:
             predictions = bundle.length.apply(bridge.predict(features, z))
         if reduction is not None:
             content = reduction.apply(z)
-        return Newcomers(catalog, predictions, content, tuple(notes.said))
+        return Newcomers(catalog, predictions, content, features, tuple(notes.said))
 
     def _restored(self) -> tuple[ContentModel, Bridge | None, Reduction | None]:
         from longtail.bridge.training import Bridge
@@ -129,7 +130,8 @@ def _named(row: dict[str, Any], schema: CatalogSchema) -> dict[str, Any]:
     return row if made_of & row.keys() else row | {"item_id": "(new item)"}
 
 
-def _dictionaries(rows: Rows) -> list[dict[str, Any]]:
+def dictionaries(rows: Rows) -> list[dict[str, Any]]:
+    """Rows as dictionaries. Raises DataError where one is none."""
     if hasattr(rows, "__arrow_c_stream__"):
         return list(pa.table(rows).to_pylist())
     if isinstance(rows, Mapping):
@@ -137,5 +139,5 @@ def _dictionaries(rows: Rows) -> list[dict[str, Any]]:
     found = list(rows)
     wrong = next((row for row in found if not isinstance(row, Mapping)), None)
     if wrong is not None:
-        raise DataError(f"New items are dictionaries of column and value; found {type(wrong).__name__}: {wrong!r}.")
+        raise DataError(f"Rows are dictionaries of column and value; found {type(wrong).__name__}: {wrong!r}.")
     return [dict(row) for row in found]

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,11 +15,18 @@ from longtail.bundle import Bundle, load, save
 from longtail.core.arrays import Bool, Float32, Int64
 from longtail.core.errors import DataError
 from longtail.core.ranking import Ranking
+from longtail.data.arrivals import read_arrivals
+from longtail.data.schema import WeightSettings
 from longtail.index import Hits
-from longtail.recommender.answers import best, by_popularity, joined, ranking, shortage
-from longtail.recommender.history import Unknown, fold_in, known_row, weights_of
-from longtail.recommender.newcomers import NewcomerReader, Rows
+from longtail.recommender.answers import best, by_category, by_popularity, joined, ranking, shortage
+from longtail.recommender.changes import NOBODY
+from longtail.recommender.explain import explain_for_user, explain_similar, item_info
+from longtail.recommender.explanation import Explanation, ItemInfo
+from longtail.recommender.fields import FieldReader
+from longtail.recommender.history import Unknown, known_row, weights_of
+from longtail.recommender.newcomers import NewcomerReader, Rows, dictionaries
 from longtail.recommender.snapshot import Snapshot, item_query, user_query
+from longtail.recommender.updates import Update, apply
 
 
 class Recommender:
@@ -33,6 +39,7 @@ class Recommender:
     def __init__(self, bundle: Bundle) -> None:
         self._snapshot = Snapshot(bundle)
         self._newcomers = NewcomerReader(bundle)
+        self._fields = FieldReader(bundle)
         self._growing = threading.Lock()
 
     @classmethod
@@ -51,13 +58,13 @@ class Recommender:
         return cls(bundle if data is None else replace(bundle, data_folder=str(Path(data).resolve())))
 
     def save(self, path: str | Path) -> None:
-        """Publish what is known now, new items included, as a bundle. Raises BundleError."""
+        """Publish what is known now, new items and events included, as a bundle. Raises BundleError."""
         save(self.bundle, path)
 
     @property
     def bundle(self) -> Bundle:
-        """What is asked, new items included."""
-        return self._snapshot.bundle
+        """What is asked, new items and events included; put together anew after every `update_events`."""
+        return self._snapshot.whole
 
     def similar_items(
         self,
@@ -90,7 +97,7 @@ class Recommender:
         if row is None:
             return _popular(bundle, allowed, groups, k, f"The item {item_id!r} is unknown: the most popular items.")
         allowed[row] = False
-        query = item_query(bundle, bundle.item_vectors[row], bundle.content[row], int(bundle.n_interactions[row]))
+        query = item_query(bundle, snapshot.item_vector(row), bundle.content[row], int(bundle.n_interactions[row]))
         if query is None:
             note = f"The item {item_id!r} has neither events nor content"
             return _popular_of_its_kind(bundle, bundle.catalog.slice(row, 1), allowed, groups, k, note)
@@ -154,12 +161,11 @@ class Recommender:
         snapshot = self._snapshot
         bundle = snapshot.bundle
         allowed, groups = self._scope(snapshot, where, one_per)
-        row = known_row(bundle.users, user_id, unknown)
+        row = snapshot.user_row(user_id, unknown)
         if row is None:
             return _popular(bundle, allowed, groups, k, f"The user {user_id!r} is unknown: the most popular items.")
-        start, end = bundle.history.indptr[row : row + 2]
-        seen = np.asarray(bundle.history.indices[start:end], dtype=np.int64)
-        return self._for_user(snapshot, bundle.user_factors[row], seen, exclude_seen, allowed, groups, k)
+        seen = snapshot.taken(row).rows
+        return self._for_user(snapshot, snapshot.user_vector(row), seen, exclude_seen, allowed, groups, k)
 
     def recommend_for(
         self,
@@ -191,11 +197,11 @@ class Recommender:
         allowed, groups = self._scope(snapshot, where, one_per)
         taken, ignored = weights_of(bundle, history, unknown)
         note = f"Unknown items left out: {', '.join(map(repr, ignored))}." if ignored else ""
-        rows = np.array(sorted(taken), dtype=np.int64)
-        if not len(rows):
+        if not taken:
             return _popular(bundle, allowed, groups, k, joined(note, "Nothing to go by: the most popular items."))
-        vector = fold_in(bundle, rows, np.array([taken[row] for row in rows.tolist()], dtype=np.float32))
-        return self._for_user(snapshot, vector, rows, exclude_seen, allowed, groups, k, note)
+        pairs = NOBODY.with_weights(taken)
+        vector = snapshot.user_system(pairs).solve()
+        return self._for_user(snapshot, vector, pairs.rows, exclude_seen, allowed, groups, k, note)
 
     def add_items(self, rows: Rows) -> list[str]:
         """Make new items known: encoded, predicted, searchable at once, and part of what `save` writes.
@@ -220,13 +226,80 @@ class Recommender:
                     f"{len(known):,} of the new items are known already, such as {known[0]!r}. Only new ids can be "
                     "added; train anew to change what is known about an item."
                 )
-            grown = bundle.with_items(ids, found.catalog.table, found.catalog.titles, found.predictions, found.content)
+            grown = bundle.with_items(
+                ids, found.catalog.table, found.catalog.titles, found.predictions, found.content, found.features
+            )
             self._snapshot = self._snapshot.grown(grown)
         return ids
 
+    def update_events(self, rows: Rows, *, add_users: bool = True) -> Update:
+        """Let new events count at once: items are blended again with their prediction, users folded in again.
+
+        What it gives an item is what a full blend with the same users would give it. Items and users that the events do
+        not name keep their vectors until the next training. It takes time for what is touched, not for the catalog;
+        thousands of events at a time are better trained on.
+
+        Args:
+            rows: dictionaries or a dataframe with the columns ``user_id`` and ``item_id`` and, where they say
+                something, ``event_type``, ``timestamp`` and ``value``; see `longtail.data.arrivals.read_arrivals`.
+            add_users: whether users nobody has heard of become known; if not, their events are counted and left out.
+
+        Returns:
+            What became of every event: applied, refused, or left out because its item or user is unknown.
+
+        Raises:
+            DataError: a row is no event at all. Then none counts.
+        """
+        with self._growing:
+            snapshot = self._snapshot
+            bundle = snapshot.bundle
+            reference = None if bundle.window is None else bundle.window[1]
+            arrivals = read_arrivals(dictionaries(rows), bundle.weights or WeightSettings(), reference_time=reference)
+            self._snapshot, update = apply(snapshot, arrivals, add_users=add_users)
+        return update
+
+    def item_info(self, item_id: str) -> ItemInfo:
+        """What is known of an item and where its vector comes from. Raises UnknownIdError."""
+        snapshot = self._snapshot
+        return item_info(snapshot, snapshot.bundle.items.row(item_id))
+
+    def explain(self, user_id: str, item_id: str) -> Explanation:
+        """Why an item has the score that `recommend` gives it for a user: parts whose sum is the score.
+
+        Parts are over the items of the user's history, by the exact solution of the user's system, and over the fields
+        of the item's content, by exact Shapley values. Whoever was not touched by `update_events` keeps their vector
+        while items change, and what that leaves is told as ``rest``.
+
+        Raises:
+            UnknownIdError: the user or the item is unknown. BundleError: what explanations need is damaged.
+        """
+        snapshot = self._snapshot
+        user = snapshot.user_row(user_id)
+        assert user is not None  # an unknown one has raised
+        item = snapshot.bundle.items.row(item_id)
+        vector, taken = snapshot.user_vector(user), snapshot.taken(user)
+        return explain_for_user(snapshot, self._fields, user_id, vector, taken, item)
+
+    def explain_for(self, history: Iterable[str] | Mapping[str, float], item_id: str) -> Explanation:
+        """Why an item has the score that `recommend_for` gives it; arguments and errors as there and in `explain`."""
+        snapshot = self._snapshot
+        taken = NOBODY.with_weights(weights_of(snapshot.bundle, history, "error")[0])
+        item = snapshot.bundle.items.row(item_id)
+        return explain_for_user(snapshot, self._fields, None, snapshot.user_system(taken).solve(), taken, item)
+
+    def explain_similar(self, item_id: str, other_id: str) -> Explanation:
+        """Why the other item has the score that `similar_items` of the first gives it: parts whose sum is the score.
+
+        Parts are what people did with both, and the fields of their content, by exact Shapley values over what would be
+        known of both items. Raises as `explain`.
+        """
+        snapshot = self._snapshot
+        asked, other = (snapshot.bundle.items.row(id) for id in (item_id, other_id))
+        return explain_similar(snapshot, self._fields, asked, other)
+
     def titles(self, item_ids: Iterable[str]) -> list[str | None]:
         """The titles of items, for people; None where there is none. Raises UnknownIdError."""
-        bundle = self.bundle
+        bundle = self._snapshot.bundle
         return [bundle.titles[bundle.items.row(id)].as_py() for id in item_ids]
 
     def _scope(self, snapshot: Snapshot, where: str | None, one_per: str | None) -> tuple[Bool, Int64 | None]:
@@ -259,7 +332,12 @@ class Recommender:
 def _ranked(
     snapshot: Snapshot, index: str, query: Float32, allowed: Bool, groups: Int64 | None, k: int, note: str = ""
 ) -> Ranking:
-    allowed &= snapshot.answerable(query)
+    answerable = allowed & snapshot.answerable(query)
+    if allowed.any() and not answerable.any():
+        hits = best(by_category(snapshot.bundle), _positive(k), allowed, groups)
+        note = joined(note, "Nothing is known of these items but their category: those of the most popular ones.")
+        return ranking(snapshot.bundle, hits, note=note, source="fallback")
+    allowed = answerable
 
     def search(wanted: int, among: Bool) -> Hits:
         return snapshot.index(index).search(query[None], wanted, allowed=among)[0]
