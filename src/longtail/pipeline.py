@@ -11,15 +11,16 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_array
 
+from longtail.blend import with_silent
 from longtail.bundle import Bundle, Manifest, padded
 from longtail.calibrate.choices import Choices, choose
 from longtail.calibrate.embeddings import align, fit
-from longtail.calibrate.holdout import PAIRS, hold_out
+from longtail.calibrate.holdout import hold_out
 from longtail.calibrate.model import ItemModel, sources
 from longtail.cf.solver import warm_up
 from longtail.content.cache import EncodingCache
 from longtail.content.model import ContentModel
-from longtail.core.arrays import Float32
+from longtail.core.arrays import Bool, Float32
 from longtail.core.errors import DataError
 from longtail.core.features import Features
 from longtail.core.progress import SILENT, Progress
@@ -148,8 +149,10 @@ def learn(
     """
     with progress.task("Adding up interactions"):
         interactions = aggregate(events, recipe.weights, items=catalog.items)
+    new = np.zeros(len(interactions.items), dtype=np.bool_)
     unseen = catalog.items.rows(hidden)
-    fit_rows = np.setdiff1d(np.arange(len(catalog)), unseen) if len(hidden) else None
+    new[unseen[unseen >= 0]] = True
+    fit_rows = np.flatnonzero(~new[: len(catalog)]) if len(hidden) else None
     content, features = ContentModel.fit(
         catalog,
         cache=cache,
@@ -162,7 +165,7 @@ def learn(
     features = align(features, interactions.items)
     scored = None
     if choices is None:
-        split = _split(recipe, events, interactions, validation)
+        split = _split(recipe, events, interactions, validation, new if len(hidden) else None)
         scored = split.scored
         choices = choose(
             split.earlier,
@@ -171,11 +174,11 @@ def learn(
             recipe.als,
             recipe.model,
             exposure=split.exposure,
-            new_share=split.new_share,
+            new=split.new,
             seed=recipe.seed,
             progress=progress,
         )
-    exposure = _exposure(interactions, events)
+    exposure = with_silent(interactions.matrix, _exposure(interactions, events), new, choices.pull.silent_exposure)
     model = fit(
         interactions.matrix,
         features,
@@ -273,29 +276,31 @@ def train(
 class _Split:
     """Earlier pairs to try candidates on, their items' exposure, and pairs to score them by; ``(n_users, n_items)``.
 
-    ``new_share``: see `longtail.calibrate.scoring.Judge`.
+    ``new``: items held out whole, see `longtail.calibrate.scoring.Judge`.
     """
 
     earlier: csr_array
     exposure: Float32
     scored: csr_array
-    new_share: float = 1.0
+    new: Bool | None = None
 
 
-def _split(recipe: Recipe, events: Events, interactions: Interactions, given: Events | None) -> _Split:
+def _split(
+    recipe: Recipe, events: Events, interactions: Interactions, given: Events | None, new: Bool | None
+) -> _Split:
     def over(part: Events) -> Interactions:
         return aggregate(part, recipe.weights, items=interactions.items, users=interactions.users, extend=False)
 
     if given is not None:
-        return _Split(interactions.matrix, _exposure(interactions, events), over(given).matrix, PAIRS)
+        return _Split(interactions.matrix, _exposure(interactions, events), over(given).matrix, new)
     if events.first is not None and events.last is not None:
         cut = events.last - min(timedelta(days=VALIDATION_DAYS), (events.last - events.first) * VALIDATION_SHARE)
         before, after = events.before(cut), events.since(cut)
         if len(before) and len(after):
             earlier = over(before)
             return _Split(earlier.matrix, _exposure(earlier, before), over(after).matrix)
-    kept, held = hold_out(interactions.matrix, seed=recipe.seed)
-    return _Split(kept, _exposure(interactions, events), held, PAIRS)
+    kept, held, held_whole = hold_out(interactions.matrix, seed=recipe.seed)
+    return _Split(kept, _exposure(interactions, events), held, held_whole if new is None else held_whole | new)
 
 
 def _exposure(interactions: Interactions, events: Events) -> Float32:
