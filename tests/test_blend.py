@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from longtail.blend import blend, default_exposure
+from longtail.blend import blend, default_exposure, with_silent
 from longtail.cf.als import AlsSettings, solve_items
 from longtail.core.errors import DataError
 
@@ -84,6 +84,15 @@ def test_one_item_alone_equals_that_item_among_others():
 def test_default_exposure_is_where_there_are_events():
     matrix, *_ = world([0, 1, 9])
     assert default_exposure(matrix).tolist() == [0, 1, 1]
+
+
+def test_silent_items_on_sale_count_as_seen_and_new_ones_do_not():
+    matrix = sparse.csr_array(np.array([[1, 0, 0, 1], [0, 0, 0, 1]], np.float32))
+    new = np.array([False, False, True, False])
+    given = np.array([0.5, 0, 0.9, 1], np.float32)
+    np.testing.assert_allclose(with_silent(matrix, given, new, 1.0), [0.5, 1, 0, 1])
+    np.testing.assert_allclose(with_silent(matrix, given, None, 0.0), [0.5, 0, 0, 1])
+    np.testing.assert_allclose(with_silent(matrix, None, None, 1.0), [1, 1, 1, 1])
 
 
 def test_refusals():

@@ -105,3 +105,24 @@ def default_exposure(matrix: Any) -> Float32:
     """1 for items with events, 0 for items without, ``(n_items,) float32``: unsold may mean unseen."""
     exposed: Float32 = (np.bincount(matrix.indices, minlength=matrix.shape[1]) > 0).astype(np.float32)
     return exposed
+
+
+def with_silent(matrix: Any, exposure: Float32 | None, new: Bool | None, value: float) -> Float32:
+    """Exposure in which items on sale that nobody took count as seen.
+
+    Nobody took them although they could be seen: with exposure 1 that pulls them towards zero, as far as they are
+    predicted to be liked by everyone. With 0 they are as good as new.
+
+    Args:
+        matrix: ``(n_users, n_items)``; items without entries are silent.
+        exposure: ``(n_items,)`` of items with events; None: :func:`default_exposure`.
+        new: ``(n_items,) bool``, items not on sale yet, whose exposure stays 0; None: none are.
+        value: the exposure of the silent items.
+
+    Returns:
+        ``(n_items,) float32``.
+    """
+    known = default_exposure(matrix)
+    silent = known == 0 if new is None else (known == 0) & ~new
+    given = known if exposure is None else exposure * known
+    return np.where(silent, np.float32(value), given).astype(np.float32)

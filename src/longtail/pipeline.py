@@ -12,16 +12,17 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_array
 
+from longtail.blend import with_silent
 from longtail.bundle import Bundle, Evidence, Manifest, padded
 from longtail.calibrate.choices import Choices, choose
 from longtail.calibrate.embeddings import align, fit
-from longtail.calibrate.holdout import PAIRS, hold_out
+from longtail.calibrate.holdout import hold_out
 from longtail.calibrate.model import ItemModel, sources
 from longtail.cf.als import solve_users
 from longtail.cf.solver import warm_up
 from longtail.content.cache import EncodingCache
 from longtail.content.model import ContentModel
-from longtail.core.arrays import Float32, Int64
+from longtail.core.arrays import Bool, Float32, Int64
 from longtail.core.errors import DataError
 from longtail.core.features import Features
 from longtail.core.progress import SILENT, Progress
@@ -51,14 +52,14 @@ class ChoiceSplit:
         earlier, scored: ``(n_users, n_items)`` CSR over the rows of all interactions.
         exposure: ``(n_items,) float32`` in ``earlier``.
         item_events: ``(n_items,) int64``, events of each item in both together.
-        new_share: see `longtail.calibrate.scoring.Judge`.
+        new: ``(n_items,) bool``, items held out whole, see `longtail.calibrate.scoring.Judge`; None: a later period.
     """
 
     earlier: csr_array
     scored: csr_array
     exposure: Float32
     item_events: Int64
-    new_share: float = 1.0
+    new: Bool | None = None
 
 
 @dataclass(frozen=True)
@@ -178,13 +179,16 @@ def learn(
     started = time.perf_counter()
     with progress.task("Adding up interactions"):
         interactions = aggregate(events, recipe.weights, items=catalog.items)
+    new = np.zeros(len(interactions.items), dtype=np.bool_)
+    unseen = catalog.items.rows(hidden)
+    new[unseen[unseen >= 0]] = True
     content, features = encoded or encode(
         recipe, catalog, hidden=hidden, cache=cache, allow_network=allow_network, progress=progress
     )
     features = align(features, interactions.items)
     split = None
     if choices is None:
-        split = _split(recipe, events, interactions, validation)
+        split = _split(recipe, events, interactions, validation, new if len(hidden) else None)
         choices = choose(
             split.earlier,
             split.scored,
@@ -192,11 +196,11 @@ def learn(
             recipe.als,
             recipe.model,
             exposure=split.exposure,
-            new_share=split.new_share,
+            new=split.new,
             seed=recipe.seed,
             progress=progress,
         )
-    exposure = _exposure(interactions, events)
+    exposure = with_silent(interactions.matrix, _exposure(interactions, events), new, choices.pull.silent_exposure)
     model = fit(
         interactions.matrix,
         features,
@@ -351,14 +355,16 @@ def train(
     return publishable(recipe, accepted, items, learned)
 
 
-def _split(recipe: Recipe, events: Events, interactions: Interactions, given: Events | None) -> ChoiceSplit:
+def _split(
+    recipe: Recipe, events: Events, interactions: Interactions, given: Events | None, new: Bool | None
+) -> ChoiceSplit:
     def over(part: Events) -> Interactions:
         return aggregate(part, recipe.weights, items=interactions.items, users=interactions.users, extend=False)
 
     if given is not None:
         scored, exposure = over(given), _exposure(interactions, events)
         item_events = interactions.item_events + scored.item_events
-        return ChoiceSplit(interactions.matrix, scored.matrix, exposure, item_events, PAIRS)
+        return ChoiceSplit(interactions.matrix, scored.matrix, exposure, item_events, new)
     if events.first is not None and events.last is not None:
         cut = events.last - min(timedelta(days=VALIDATION_DAYS), (events.last - events.first) * VALIDATION_SHARE)
         before, after = events.before(cut), events.since(cut)
@@ -366,8 +372,9 @@ def _split(recipe: Recipe, events: Events, interactions: Interactions, given: Ev
             earlier, later = over(before), over(after)
             item_events = earlier.item_events + later.item_events
             return ChoiceSplit(earlier.matrix, later.matrix, _exposure(earlier, before), item_events)
-    kept, held = hold_out(interactions.matrix, seed=recipe.seed)
-    return ChoiceSplit(kept, held, _exposure(interactions, events), interactions.item_events, PAIRS)
+    kept, held, held_whole = hold_out(interactions.matrix, seed=recipe.seed)
+    whole = held_whole if new is None else held_whole | new
+    return ChoiceSplit(kept, held, _exposure(interactions, events), interactions.item_events, whole)
 
 
 def _exposure(interactions: Interactions, events: Events) -> Float32:

@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from longtail.calibrate import als_search
 from longtail.calibrate.alternation import Pull
+from longtail.calibrate.fusion import _free
 from longtail.calibrate.guard import pick
 from longtail.calibrate.model import Fusion, Length, sources
 from longtail.calibrate.scoring import Judge, Quality
+from longtail.cf.als import AlsSettings
 from longtail.core.ranking import SOURCES
 
 
@@ -23,6 +26,11 @@ class TestGuard:
     def test_nothing_may_cost_the_tail(self):
         candidates = [Quality(0.1, 0.1, 0.1), Quality(0.12, 0.4, 0.09)]
         assert pick(candidates, self.base, floor=0.1) == 0
+
+    def test_a_gain_for_new_items_does_not_hide_a_loss_for_rare_ones(self):
+        base = Quality(0.1, 0.1, 0.1, rare=0.2)
+        candidates = [Quality(0.1, 0.1, 0.1, rare=0.2), Quality(0.12, 0.4, 0.5, rare=0.19)]
+        assert pick(candidates, base, floor=0.1) == 0
 
     def test_a_loss_that_may_be_chance_is_allowed(self):
         candidates = [Quality(0.1, 0.1, 0.1), Quality(0.099, 0.2, 0.2, noise=0.002)]
@@ -54,8 +62,11 @@ class TestJudge:
         assert judge.masks["cold"].tolist() == [False, False, True, True]
 
     def test_of_items_held_out_whole_only_those_that_sold_are_cold_candidates(self):
-        judge = self.judge([[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 1, 0]], new_share=0.5)
+        new = np.array([False, False, True, True])
+        judge = self.judge([[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 1, 0]], new=new)
         assert judge.masks["cold"].tolist() == [False, False, False, True]
+        assert judge.masks["overall"].tolist() == [True, True, False, True]
+        assert judge.masks["rare"].tolist() == [True, True, False, False]
 
     def test_a_loss_within_one_standard_error_of_the_reference_is_no_loss(self):
         rng = np.random.default_rng(2)
@@ -68,8 +79,8 @@ class TestJudge:
         assert alone.noise == 0
         other = judge.measure(users, items + rng.standard_normal((12, 4)).astype(np.float32))
         assert other.noise > 0
-        assert other.keeps(other.guarded + 0.9 * other.noise)
-        assert not other.keeps(other.guarded + 1.1 * other.noise)
+        assert other.keeps(other.overall + 0.9 * other.noise)
+        assert not other.keeps(other.overall + 1.1 * other.noise)
 
     def test_a_perfect_order_scores_one(self):
         judge = self.judge([[0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]])
@@ -86,7 +97,7 @@ class TestJudge:
         rng = np.random.default_rng(0)
         train = sparse.csr_array(np.hstack([np.ones((200, 1)), np.zeros((200, 10))]).astype(np.float32))
         later = sparse.csr_array(np.hstack([np.zeros((200, 1)), rng.random((200, 10)) < 0.5]).astype(np.float32))
-        judge = Judge(train, later, new_share=0.1)
+        judge = Judge(train, later, new=np.arange(11) > 0, new_share=0.1)
         assert judge.relevant["cold"].nnz == later.nnz
         assert 0.05 * later.nnz < judge.relevant["overall"].nnz < 0.2 * later.nnz
 
@@ -99,6 +110,46 @@ class TestJudge:
         items = rng.standard_normal((10, 4)).astype(np.float32)
         full = judge.measure(users, items, only=("cold",)).cold
         assert judge.cold_ndcg(users, items[judge.masks["cold"]]).mean() == pytest.approx(full)
+
+
+def test_content_is_free_where_few_pairs_tell_what_new_items_need():
+    base = Quality(0.1, 0.1, 0.1, rare=0.1)
+    flat = [Quality(0.1, cold, 0.1, rare=0.1) for cold in (0.2, 0.01, 0.02)]
+    assert _free(flat, base, 0.1) == 2
+    assert _free([*flat, Quality(0.1, 0.9, 0.09, rare=0.09)], base, 0.1) == 2
+    assert _free([flat[0], Quality(0.09, 0.9, 0.2, rare=0.2)], base, 0.1) == 0
+
+
+def test_als_is_searched_along_the_ridge_of_its_two_settings(monkeypatch):
+    """Only steps that keep the product gain anything here; a search along the axes alone would stay where it began."""
+
+    class Ridge:
+        users = np.zeros(1, dtype=np.int64)
+        value = 0.0
+
+        def measure(self, users, items, only):
+            return Quality(self.value, np.nan, np.nan)
+
+    ridge = Ridge()
+    start = AlsSettings(factors=2, iterations=1, unobserved_weight=0.1, regularization=0.01)
+
+    def value(settings):
+        product = settings.unobserved_weight * settings.regularization
+        off = abs(np.log(product / 1e-3))
+        return 1.0 - off + 0.1 * np.log(settings.regularization / 0.01) - 0.2 * (settings.regularization > 0.1)
+
+    matrix = sparse.csr_array(np.ones((3, 3), np.float32))
+    original = als_search.fit_als
+
+    def fit(matrix, settings, **kwargs):
+        ridge.value = value(settings)
+        return original(matrix, settings, **kwargs)
+
+    monkeypatch.setattr(als_search, "fit_als", fit)
+    found, curve = als_search.choose_als(ridge, matrix, start)
+    assert found.regularization == pytest.approx(0.09)
+    assert found.unobserved_weight == pytest.approx(0.1 / 9)
+    assert max(point["overall"] for point in curve) == pytest.approx(value(found))
 
 
 class TestLength:

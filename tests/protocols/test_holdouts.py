@@ -27,11 +27,14 @@ def test_random_pairs_are_hidden_with_all_their_events(shop, honest):
     events, catalog = shop
     result = random_holdout(events, catalog, honest, options=FAST)
     (given,) = honest.calls
-    everything, seen = _pairs(events), _pairs(given.events)
-    hidden = everything - seen
+    everything, seen, apart = _pairs(events), _pairs(given.events), _pairs(given.validation)
+    assert not seen & apart
+    assert 0.06 < len(apart) / len(everything) < 0.14
+    hidden = everything - seen - apart
     assert result.counts["held-out pairs"] == len(hidden)
     assert 0.06 < len(hidden) / len(everything) < 0.14
-    assert result.counts["training events"] + result.counts["held-out events"] == len(events)
+    parts = ("training events", "validation events", "held-out events")
+    assert sum(result.counts[part] for part in parts) == len(events)
     assert result.counts["tested pairs"] == len({pair for pair in hidden if pair[0] in {user for user, _ in seen}})
     assert {section.name for section in result.sections} >= {"whole catalog", "tail"}
 
@@ -47,7 +50,7 @@ def test_another_seed_hides_other_pairs_and_the_same_seed_the_same(shop, honest)
 
 def test_items_out_of_the_catalog_are_never_hidden(shop, honest):
     events, catalog = shop
-    random_holdout(events, catalog, honest, share=0.9, options=FAST)
+    random_holdout(events, catalog, honest, share=0.45, options=FAST)
     assert {pair for pair in _pairs(events) if pair[1] == "gone"} <= _pairs(honest.calls[0].events)
 
 

@@ -8,18 +8,20 @@ from longtail.calibrate.scoring import Judge
 from longtail.cf.als import AlsSettings, fit_als
 from longtail.core.progress import SILENT, Progress
 
-#: One step along either axis.
+#: One step.
 FACTOR = 3.0
-#: Iterations of a trial; the order of settings is settled long before the loss is.
-TRIAL_ITERATIONS = 6
 #: A move must gain at least this share, or the search would follow noise.
 _MARGIN = 1.005
 
 
 def choose_als(
-    judge: Judge, matrix: Any, settings: AlsSettings, *, budget: int = 8, seed: int = 0, progress: Progress = SILENT
+    judge: Judge, matrix: Any, settings: AlsSettings, *, budget: int = 12, seed: int = 0, progress: Progress = SILENT
 ) -> tuple[AlsSettings, list[dict[str, Any]]]:
-    """Coordinate search over unobserved weight and regularization, in steps of three, by overall NDCG.
+    """Pattern search over unobserved weight and regularization, in steps of three, by overall NDCG.
+
+    The two are tied: an item without events is penalised with their product. So beside steps along either axis there
+    are steps that keep the product; without them the search stops on a ridge, far below its top. Trials run to the end,
+    since few iterations prefer other settings than many.
 
     Args:
         matrix: ``(n_users, n_items)`` CSR; settings: where the search begins; all but the two stay as they are.
@@ -36,9 +38,7 @@ def choose_als(
         if place not in seen:
             if len(seen) >= budget:
                 return None
-            trial = _at(settings, place).model_copy(
-                update={"iterations": min(TRIAL_ITERATIONS, settings.iterations), "tolerance": 0.0}
-            )
+            trial = _at(settings, place)
             fit = fit_als(matrix, trial, seed=seed)
             seen[place] = judge.measure(fit.user_factors[judge.users], fit.item_factors, only=("overall",)).overall
             curve.append(
@@ -56,7 +56,7 @@ def choose_als(
         here = (0, 0)
         best = score(here) or 0.0
         # "hu" has no unobserved weight to choose.
-        axes = [(0, 1)] if settings.objective == "hu" else [(1, 0), (0, 1)]
+        axes = [(0, 1)] if settings.objective == "hu" else [(1, -1), (1, 0), (0, 1)]
         moved = True
         while moved and len(seen) < budget:
             moved = False

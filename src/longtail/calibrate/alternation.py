@@ -28,12 +28,14 @@ class Pull:
         exponent: beta.
         target_exponent: how much of a learned vector's length, which follows popularity, the bridge is taught: 0 none.
         scale: the median length of a prediction, in multiples of the typical length of a learned vector.
+        silent_exposure: of items on sale that nobody took, see :func:`longtail.blend.with_silent`.
     """
 
     precision: float = 1.0
     exponent: float = 0.0
     scale: float = 0.6
     target_exponent: float = 0.0
+    silent_exposure: float = 0.0
 
     def tau(self, settings: AlsSettings, n_users: int) -> float:
         """The prior's precision in the objective's units."""

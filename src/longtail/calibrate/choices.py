@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from longtail.blend import default_exposure
+from longtail.blend import with_silent
 from longtail.bridge.settings import BridgeMethod, BridgeSettings
 from longtail.calibrate.als_search import choose_als
 from longtail.calibrate.alternation import FEW, MINIMAL_R2, Alternation, Pull, alternate, predict_all, typical_length
 from longtail.calibrate.fusion import choose_fusion, choose_gate
 from longtail.calibrate.guard import pick
+from longtail.calibrate.holdout import PAIRS
 from longtail.calibrate.lengths import choose_exponent, choose_pull
 from longtail.calibrate.scoring import Judge, Quality
 from longtail.calibrate.settings import CalibrationSettings
 from longtail.calibrate.weights import choose_field_weights
 from longtail.cf.als import AlsSettings, fit_als
 from longtail.content.combine import combine, reduce
-from longtail.core.arrays import Float32
+from longtail.core.arrays import Bool, Float32
 from longtail.core.features import Features
 from longtail.core.progress import SILENT, Progress
 
@@ -61,7 +62,7 @@ def choose(
     settings: CalibrationSettings,
     *,
     exposure: Float32 | None = None,
-    new_share: float = 1.0,
+    new: Bool | None = None,
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> Choices:
@@ -78,13 +79,13 @@ def choose(
         als: where the search for ALS's settings begins.
         settings: what may be chosen from.
         exposure: ``(n_items,)`` in ``train``; None: 1 with events, 0 without.
-        new_share: see :class:`longtail.calibrate.scoring.Judge`; below 1 where whole items were held out at random.
+        new: ``(n_items,) bool``, items held out whole at random, see :class:`longtail.calibrate.scoring.Judge`.
         seed: the same seed gives the same choices.
         progress: told of each choice.
     """
     judge = Judge(
         train, validation, k=settings.k, tail_below=settings.tail_below, max_users=settings.validation_users,
-        new_share=new_share, seed=seed,
+        new=new, new_share=PAIRS, seed=seed,
     )  # fmt: skip
     if not judge.usable:
         note = "Validation holds next to nothing to choose by: every choice is a default."
@@ -130,19 +131,20 @@ def choose(
     neighbours = judge.measure(judge.profiles(content), content)
     report["content_alone"] = neighbours.to_dict()
     # Gains count from the better of what there was: ALS for known items, content for new ones.
-    base = Quality(alone.overall, neighbours.cold, alone.tail, neighbours.mixed)
-    floor = alone.guarded * (1.0 - settings.tolerance)
-    known = default_exposure(train)
+    base = Quality(alone.overall, neighbours.cold, alone.tail, neighbours.mixed, alone.rare)
+    floor = alone.overall * (1.0 - settings.tolerance)
     # What was held out whole is new to this split, however long it has been in the shop.
-    exposure = known if exposure is None else (exposure * known).astype(np.float32)
+    exposure = with_silent(train, exposure, new, 0.0)
     typical = typical_length(items, counts, minimum, settings.tail_below)
     pull, report["pull"] = choose_pull(
         judge, train, users, raw, has, typical, als, base, exponent=pull.exponent,
         target_exponent=pull.target_exponent,
         scales=settings.length_scales,
-        precisions=settings.precisions, floor=floor, exposure=exposure, start=items,
+        precisions=settings.precisions, silent_exposures=settings.silent_exposures, floor=floor, exposure=exposure,
+        new=new, start=items,
     )  # fmt: skip
     progress.note(f"prior: precision {pull.precision:g} λ(0), length {pull.scale:g}, exponent {pull.exponent:g}")
+    exposure = with_silent(train, exposure, new, pull.silent_exposure)
     states: list[Alternation] = []
     qualities: list[Quality] = []
     for state in alternate(
@@ -161,7 +163,7 @@ def choose(
     choices = replace(choices, rounds=best + 1, pull=pull)
     state = states[best]
     # What blending gained overall may be spent on bringing new items up; if it gained nothing, nothing may be lost.
-    floor = min(floor, qualities[best].guarded)
+    floor = min(floor, qualities[best].overall)
     weight, half_at, report["fusion"] = choose_fusion(
         judge, state.user_factors[judge.users], state.item_vectors, content, counts, base,
         weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor, seed=seed,

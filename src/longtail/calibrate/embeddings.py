@@ -7,19 +7,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from longtail.blend import default_exposure
+from longtail.blend import default_exposure, with_silent
 from longtail.bridge.article import fit_article
 from longtail.bridge.training import Bridge
 from longtail.calibrate.alternation import MINIMAL_R2, Alternation, alternate
 from longtail.calibrate.choices import Choices, choose
 from longtail.calibrate.fusion import fusion_unit
-from longtail.calibrate.holdout import PAIRS, hold_out
+from longtail.calibrate.holdout import hold_out
 from longtail.calibrate.model import Fusion, ItemModel, Length
 from longtail.calibrate.settings import CalibrationSettings
 from longtail.cf.als import AlsFit, AlsSettings, fit_als, solve_users
 from longtail.cf.content_knn import profiles
 from longtail.content.combine import combine, reduce
-from longtail.core.arrays import Float32
+from longtail.core.arrays import Bool, Float32
 from longtail.core.errors import DataError
 from longtail.core.features import Features, Field
 from longtail.core.progress import SILENT, Progress
@@ -45,7 +45,7 @@ def fit_embeddings(
     settings: CalibrationSettings,
     *,
     validation: Behaviour | None = None,
-    new_share: float = 1.0,
+    new: Bool | None = None,
     exposure: Float32 | None = None,
     seed: int = 0,
     progress: Progress = SILENT,
@@ -58,7 +58,7 @@ def fit_embeddings(
         als, settings: see there.
         validation: pairs of a later period over the same users and items; chosen by, not learned from. None: a
             tenth of the pairs and some items are held out of ``interactions`` for the choices, and the fit sees all.
-        new_share: below 1 where ``validation`` holds all pairs of items held out at random, see
+        new: ``(n_items,) bool``, items of which ``validation`` holds all pairs, see
             :class:`longtail.calibrate.scoring.Judge`.
         exposure: ``(n_items,)`` in [0, 1]; None: 1 with events, 0 without.
         seed: the same seed gives the same model.
@@ -76,12 +76,13 @@ def fit_embeddings(
                 "the same users and items."
             )
         choices = choose(
-            matrix, validation.matrix, aligned, als, settings, exposure=exposure, new_share=new_share, seed=seed,
+            matrix, validation.matrix, aligned, als, settings, exposure=exposure, new=new, seed=seed,
             progress=progress,
         )  # fmt: skip
     else:
-        train, held = hold_out(matrix, seed=seed)
-        choices = choose(train, held, aligned, als, settings, new_share=PAIRS, seed=seed, progress=progress)
+        train, held, held_whole = hold_out(matrix, seed=seed)
+        choices = choose(train, held, aligned, als, settings, new=held_whole, seed=seed, progress=progress)
+    exposure = with_silent(matrix, exposure, new, choices.pull.silent_exposure)
     return fit(matrix, aligned, choices, settings, exposure=exposure, seed=seed, progress=progress)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from longtail.evaluate.metrics.ndcg import ndcg_at_k
 
 _SAMPLE = 256
 _QUERIES = 400
+#: What content may cost in gain and still count as costing nothing.
+_FREE = 0.01
 
 
 def fusion_unit(users: Float32, items: Float32, profiles: Float32, content: Float32, seed: int = 0) -> float:
@@ -74,13 +77,23 @@ def choose_fusion(
     if unit == 0.0:
         return 0.0, middle, curve
     qualities = [measure(weight, middle) for weight in ordered]
-    chosen = pick(qualities, base, floor=floor)
+    chosen = pick(qualities, base, floor=floor) if judge.knows_new else _free(qualities, base, floor)
     weight = ordered[chosen]
     if weight == 0.0:
         return 0.0, middle, curve
     lives = sorted(half_lives)
     again = [qualities[chosen] if half_at == middle else measure(weight, half_at) for half_at in lives]
     return weight, lives[pick(again, base, floor=floor)], curve
+
+
+def _free(qualities: Sequence[Quality], base: Quality, floor: float) -> int:
+    """The largest weight that costs known items nothing, where too few pairs tell what is best for new ones."""
+
+    def gain(quality: Quality) -> float:
+        return replace(quality, cold=np.nan).gain_over(base, mixed=False)
+
+    enough = gain(qualities[0]) - _FREE
+    return max(i for i, quality in enumerate(qualities) if not i or (quality.keeps(floor) and gain(quality) >= enough))
 
 
 def choose_gate(

@@ -13,13 +13,13 @@ def pick(candidates: Sequence[Quality], base: Quality, *, floor: float, mixed: b
     Args:
         candidates: measured on the same users; the first of equals wins, so put the simplest first.
         base: what gains are counted from.
-        floor: the lowest quality allowed for known items among all (overall quality where that is not measured), but
-            for chance: see `Quality.keeps`.
+        floor: the lowest overall quality allowed, but for chance: see `Quality.keeps`.
         mixed: whether it counts how far up new items stand among known ones.
 
     Returns:
-        Of the candidates at or above the floor that do not cost the tail either, the one with the largest gain. If none
-        keeps the tail, the best at or above the floor; if none of those is, the one that costs least.
+        Of the candidates at or above the floor that cost neither the tail nor the rarely taken items in it, the one
+        with the largest gain. If none keeps these, the best at or above the floor; if none of those is, the one that
+        costs least.
 
     Raises:
         ValueError: no candidates.
@@ -28,6 +28,6 @@ def pick(candidates: Sequence[Quality], base: Quality, *, floor: float, mixed: b
         raise ValueError("There is nothing to pick from.")
     allowed = [i for i, quality in enumerate(candidates) if quality.keeps(floor)]
     if not allowed:
-        return max(range(len(candidates)), key=lambda i: candidates[i].guarded)
-    kept = [i for i in allowed if not candidates[i].tail < base.tail] or allowed
+        return max(range(len(candidates)), key=lambda i: candidates[i].overall)
+    kept = [i for i in allowed if not (candidates[i].tail < base.tail or candidates[i].rare < base.rare)] or allowed
     return max(kept, key=lambda i: (candidates[i].gain_over(base, mixed=mixed), -i))

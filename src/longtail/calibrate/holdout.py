@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from longtail.core.arrays import Bool
+
 #: Share of the pairs of users with enough of them, and of the items, that is held out.
 PAIRS = 0.1
 ITEMS = 0.05
 _ENOUGH = 3
 
 
-def hold_out(matrix: Any, *, seed: int = 0) -> tuple[Any, Any]:
-    """Split a ``(n_users, n_items)`` CSR into training and validation of the same shape.
+def hold_out(matrix: Any, *, seed: int = 0) -> tuple[Any, Any, Bool]:
+    """Split a ``(n_users, n_items)`` CSR into training and validation of the same shape, and say which items are new.
 
     One item in twenty (of those with at least three users) becomes new: all its pairs go to validation. Of users with
-    three or more remaining pairs a tenth is held out. Pass ``new_share=PAIRS`` where validation is scored. The same
-    seed gives the same split.
+    three or more remaining pairs a tenth is held out. The same seed gives the same split.
     """
     rng = np.random.default_rng(seed)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
@@ -29,7 +30,7 @@ def hold_out(matrix: Any, *, seed: int = 0) -> tuple[Any, Any]:
     drawn = rng.random(len(rows)) < PAIRS
     enough = warm_pairs[rows] >= _ENOUGH
     held = of_new | (drawn & enough)
-    return _only(matrix, rows, ~held), _only(matrix, rows, held)
+    return _only(matrix, rows, ~held), _only(matrix, rows, held), new
 
 
 def _only(matrix: Any, rows: Any, keep: Any) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from longtail.blend import blend
+from longtail.blend import blend, with_silent
 from longtail.calibrate.alternation import Pull
 from longtail.calibrate.guard import pick
 from longtail.calibrate.model import Length
@@ -19,12 +20,12 @@ from longtail.core.arrays import Bool, Float32
 def choose_exponent(
     judge: Judge, users: Float32, raw: Float32, exponents: Sequence[float]
 ) -> tuple[float, list[dict[str, Any]]]:
-    """beta: among cold items only, where s changes nothing. Without cold pairs on validation, among the tail's.
+    """beta: among cold items only, where s changes nothing. With few cold pairs on validation among the tail's.
 
     Args:
         users: factors of the judge's users. raw: ``(n_items, d)`` predictions, out of sample.
     """
-    group = "cold" if "cold" in judge.relevant else "tail"
+    group = "cold" if judge.knows_new else "tail"
     if group not in judge.relevant:
         return float(exponents[0]), []
     curve = []
@@ -48,11 +49,13 @@ def choose_pull(
     target_exponent: float,
     scales: Sequence[float],
     precisions: Sequence[float],
+    silent_exposures: Sequence[float],
     floor: float,
     exposure: Float32,
+    new: Bool | None,
     start: Float32,
 ) -> tuple[Pull, list[dict[str, Any]]]:
-    """First s at a middling tau, then tau at that s, each under the guard.
+    """s, tau and the exposure of silent items under the guard: one after the other, twice.
 
     How far up new items stand among known ones does not count here: lengths that bring them up push rarely taken items,
     which have the same prior, over better ones. That is left to fusion, which knows who has no events.
@@ -63,26 +66,34 @@ def choose_pull(
         raw: ``(n_items, d)`` predictions, out of sample; ``has``: which items have one.
         typical: see :func:`longtail.calibrate.alternation.typical_length`.
         base: what gains are counted from; ``floor``: the least overall quality.
+        exposure: ``(n_items,)``, 0 for items without events; ``new``: see :func:`longtail.blend.with_silent`.
         start: ``(n_items, d)`` vectors near the solution, which make each candidate a short solve.
     """
     curve: list[dict[str, Any]] = []
+    seen: dict[Pull, Quality] = {}
 
     def measure(pull: Pull) -> Quality:
-        prior = pull.length(raw, typical).apply(raw)
-        near = np.where(exposure[:, None] > 0, start, prior)
-        items = blend(
-            matrix, users, prior, has, pull.tau(als, matrix.shape[0]), als, exposure=exposure, start=near
-        ).vectors
-        people = solve_users(judge.train, items, als, exposure=exposure, start=users[judge.users]).factors
-        quality = judge.measure(people, items)
-        curve.append({"precision": pull.precision, "scale": pull.scale, **quality.to_dict()})
-        return quality
+        if pull not in seen:
+            prior = pull.length(raw, typical).apply(raw)
+            exposed = with_silent(matrix, exposure, new, pull.silent_exposure)
+            near = np.where(exposure[:, None] > 0, start, prior)
+            tau = pull.tau(als, matrix.shape[0])
+            items = blend(matrix, users, prior, has, tau, als, exposure=exposed, start=near).vectors
+            people = solve_users(judge.train, items, als, exposure=exposed, start=users[judge.users]).factors
+            seen[pull] = judge.measure(people, items)
+            told = {"precision": pull.precision, "scale": pull.scale, "silent_exposure": pull.silent_exposure}
+            curve.append({**told, **seen[pull].to_dict()})
+        return seen[pull]
 
-    middle = sorted(precisions)[(len(precisions) - 1) // 2]
-    by_scale = [Pull(middle, exponent, scale, target_exponent) for scale in sorted(scales)]
-    qualities = [measure(pull) for pull in by_scale]
-    chosen = pick(qualities, base, floor=floor, mixed=False)
-    scale = by_scale[chosen].scale
-    by_precision = [Pull(precision, exponent, scale, target_exponent) for precision in sorted(precisions)]
-    again = [qualities[chosen] if pull.precision == middle else measure(pull) for pull in by_precision]
-    return by_precision[pick(again, base, floor=floor, mixed=False)], curve
+    axes = {"scale": sorted(scales), "precision": sorted(precisions), "silent_exposure": sorted(silent_exposures)}
+    middle = {name: values[(len(values) - 1) // 2] for name, values in axes.items()}
+    best = Pull(exponent=exponent, target_exponent=target_exponent, **middle)
+    for _ in range(2):
+        before = best
+        for name, values in axes.items():
+            candidates = [replace(best, **{name: value}) for value in values]
+            chosen = pick([measure(pull) for pull in candidates], base, floor=floor, mixed=False)
+            best = candidates[chosen]
+        if best == before:
+            break
+    return best, curve

@@ -17,10 +17,12 @@ from longtail.evaluate.metrics.ndcg import ndcg_at_k
 #: Fewer pairs than this say too little about a group of items to choose by.
 ENOUGH_PAIRS = 30
 
+#: Fewer pairs with new items than this choose by chance what is best for new items.
+ENOUGH_NEW = 500
+
 #: What counts how much when candidates are compared.
-WEIGHTS = {"overall": 2.0, "cold": 1.0, "tail": 1.0, "mixed": 0.5, "known": 0.0}
+WEIGHTS = {"overall": 2.0, "cold": 1.0, "tail": 1.0, "rare": 1.0, "mixed": 0.5}
 LIMIT = 3.0
-_RANKING = {"mixed": "overall", "known": "overall"}
 #: Scores computed for one candidate at most: bounds the users of large catalogs, whose users have more pairs each.
 CELLS = 60_000_000
 
@@ -30,31 +32,26 @@ class Quality:
     """NDCG of one candidate on validation.
 
     Attributes:
-        overall: all items are candidates, all pairs count.
-        cold: only items without training interactions are candidates; NaN where next to none of them sold later.
+        overall: all items are candidates, all pairs count. No choice may cost this.
+        cold: only new items are candidates; NaN where next to none of them sold later.
         tail: only items with few training interactions, or none, are candidates; NaN where there are next to none.
-        mixed: all items are candidates, only pairs with items without training interactions count: whether new items
-            are found among known ones; NaN where there are next to none.
-        known: all items are candidates, only pairs with items that have training interactions count.
-        noise: standard error of the paired difference between what is guarded here and the judge's reference; 0
-            without a reference.
+        mixed: all items are candidates, only pairs with new items count: whether new items are found among known ones;
+            NaN where there are next to none.
+        rare: as tail, but items held out whole are no candidates and only pairs with items that have training
+            interactions count: a gain for new items must not hide a loss for those that sell now and then.
+        noise: standard error of the paired difference of overall quality to the judge's reference; 0 without one.
     """
 
     overall: float
     cold: float
     tail: float
     mixed: float = np.nan
-    known: float = np.nan
+    rare: float = np.nan
     noise: float = 0.0
 
-    @property
-    def guarded(self) -> float:
-        """What no choice may cost: quality for known items among all; overall quality where that was not measured."""
-        return self.overall if np.isnan(self.known) else self.known
-
     def keeps(self, floor: float) -> bool:
-        """Whether what is guarded is not below a floor by more than chance: more than one standard error."""
-        return self.guarded + self.noise >= floor
+        """Whether overall quality is not below a floor by more than chance: more than one standard error."""
+        return self.overall + self.noise >= floor
 
     def to_dict(self) -> dict[str, float | None]:
         """Plain JSON; None for what could not be measured."""
@@ -86,9 +83,11 @@ class Judge:
         tail_below: items with fewer training interactions are the tail.
         max_users: drawn with the seed; fewer, but at least 300, where the catalog is so large that one look would take
             more than 60 million scores.
-        new_share: the share of pairs with new items that counts where all items are candidates. 1 for a later period;
-            where whole items were held out at random with all their pairs, the share of pairs held out of the others,
-            or a list of nothing but new items would look best.
+        new: ``(n_items,) bool``, items held out whole at random, with all their pairs. Only those that have validation
+            pairs are candidates, and where all items are candidates only ``new_share`` of their pairs counts, or a list
+            of nothing but new items would look best. None: a later period, whose new items are all those that nobody
+            took in training.
+        new_share: the share of pairs that was held out of the other items.
         seed: of the users, the share, and ties.
     """
 
@@ -100,14 +99,15 @@ class Judge:
         k: int = 10,
         tail_below: int = 20,
         max_users: int = 1500,
-        new_share: float = 1.0,
+        new: Bool | None = None,
+        new_share: float = 0.1,
         seed: int = 0,
     ) -> None:
         self.k, self.seed = k, seed
         counts = np.bincount(train.indices, minlength=train.shape[1])
         known = relevant_counts(train) > 0
         relevant = without(validation, train)
-        counted = relevant if new_share >= 1 else _thinned(relevant, counts == 0, new_share, seed)
+        counted = relevant if new is None else _thinned(relevant, new, new_share, seed)
         max_users = min(max_users, max(300, CELLS // max(1, train.shape[1])))
         # Most of the sample are people who count where all items are candidates; the others only know new items.
         first = _draw(np.flatnonzero((relevant_counts(counted) > 0) & known), max_users * 3 // 4, seed)
@@ -118,28 +118,26 @@ class Judge:
         self.users: Int64 = users
         self.train = sparse.csr_array(train[users])
         wanted = sparse.csr_array(relevant[users])
-        everything = np.ones(train.shape[1], dtype=np.bool_)
-        self.masks: dict[str, Bool] = {
-            "overall": everything,
-            "cold": counts == 0,
-            "tail": counts < tail_below,
-        }
-        new = counts == 0
-        if new_share < 1:
-            # What was held out whole stands among items nobody ever took: those are not new, and would drown the rest.
-            self.masks["cold"] = new & (np.bincount(wanted.indices, minlength=train.shape[1]) > 0)
         counted = sparse.csr_array(counted[users])
+        few, cold = counts < tail_below, counts == 0
+        self.masks: dict[str, Bool] = {"overall": np.ones(train.shape[1], dtype=np.bool_), "cold": cold, "tail": few}
+        if new is not None:
+            # Those held out for another purpose are neither right nor wrong here.
+            cold = new & (np.bincount(wanted.indices, minlength=train.shape[1]) > 0)
+            there = ~new | cold
+            self.masks = {"overall": there, "cold": cold, "tail": few & there, "rare": few & ~new}
         parts = {
             "overall": counted,
-            "cold": only_columns(wanted, new),
-            "tail": only_columns(wanted, self.masks["tail"]),
-            "mixed": only_columns(counted, new),
-            "known": only_columns(counted, ~new),
+            "cold": only_columns(wanted, cold),
+            "tail": only_columns(counted, few),
+            "mixed": only_columns(counted, cold),
+            "rare": only_columns(counted, few & (counts > 0)),
         }
         self.relevant: dict[str, Any] = {
             name: part for name, part in parts.items() if name == "overall" or part.nnz >= ENOUGH_PAIRS
         }
-        self._guarded = "known" if "known" in self.relevant else "overall"
+        # Some measures are one ranking, looked at for different pairs.
+        self._ranking = {"mixed": "overall"} if "rare" in self.masks else {"mixed": "overall", "rare": "tail"}
         self._reference: Float64 | None = None
 
     @property
@@ -147,10 +145,15 @@ class Judge:
         """Whether there is enough to choose by."""
         return len(self.users) > 0 and self.relevant["overall"].nnz >= ENOUGH_PAIRS
 
+    @property
+    def knows_new(self) -> bool:
+        """Whether there are pairs enough to tell what is best for new items."""
+        return "cold" in self.relevant and self.relevant["cold"].nnz >= ENOUGH_NEW
+
     def refer_to(self, users: Float32, items: Float32) -> Quality:
         """Measure what all later candidates are compared with, user by user: ALS alone."""
         self._reference = None
-        self._reference = self._values(lambda rows: users[rows] @ items.T, [self._guarded])[self._guarded]
+        self._reference = self._values(lambda rows: users[rows] @ items.T, ["overall"])["overall"]
         return self.measure(users, items)
 
     def measure(self, users: Float32, items: Float32, *, only: tuple[str, ...] | None = None) -> Quality:
@@ -163,14 +166,13 @@ class Judge:
         values = self._values(score_block, names)
         means = dict.fromkeys(WEIGHTS, np.nan) | {name: float(per.mean()) for name, per in values.items() if len(per)}
         noise = 0.0
-        if self._reference is not None and self._guarded in values:
-            noise = _standard_error(values[self._guarded] - self._reference)
+        if self._reference is not None and "overall" in values:
+            noise = _standard_error(values["overall"] - self._reference)
         return Quality(**means, noise=noise)
 
     def _values(self, score_block: Any, names: list[str]) -> dict[str, Float64]:
         """NDCG of every user who has relevant items, by measure."""
-        # Some measures are one ranking, looked at for different pairs.
-        sets = sorted({_RANKING.get(name, name) for name in names})
+        sets = sorted({self._ranking.get(name, name) for name in names})
         rankings = rank_each(
             score_block,
             np.arange(len(self.users), dtype=np.int64),
@@ -181,7 +183,7 @@ class Judge:
         )
         ranked_of = dict(zip(sets, rankings, strict=True))
         return {
-            name: ndcg_at_k(ranked_of[_RANKING.get(name, name)], self.relevant[name], self.k)[
+            name: ndcg_at_k(ranked_of[self._ranking.get(name, name)], self.relevant[name], self.k)[
                 relevant_counts(self.relevant[name]) > 0
             ]
             for name in names

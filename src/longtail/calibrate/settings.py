@@ -33,7 +33,9 @@ class CalibrationSettings(Settings):
     """beta in s f |f|^(beta - 1): 0 forgets how sure a prediction is, 1 keeps it in its length."""
     length_scales: tuple[float, ...] = (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
     """s, in multiples of the typical length of a learned vector."""
-    fusion_weights: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+    silent_exposures: tuple[float, ...] = (0.0, 1.0)
+    """How far items on sale that nobody took count as seen and not wanted; 0 makes them as good as new."""
+    fusion_weights: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.2, 1.6, 3.2)
     """w, in multiples of the typical score: content's part in a user's score of an item without events."""
     fusion_half_lives: tuple[float, ...] = (0.3, 1.0, 5.0, 20.0)
     """kappa: the number of interactions at which content's part is halved."""

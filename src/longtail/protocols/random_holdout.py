@@ -31,12 +31,13 @@ def random_holdout(
     """Hide a share of the pairs of users with several items, train on the rest, and rank for every user what is hidden.
 
     Candidates are the whole catalog, its tail and each bucket, by training users. A pair is hidden with all its events.
+    As many pairs again are set aside for the choices of training, so that these are made on what is asked.
 
     Args:
         events: all events; times are not needed.
         catalog: all items that may be ranked.
         fit: trains on what is not hidden.
-        share: of the pairs.
+        share: of the pairs; the same share again is for choices.
         at_least: users with fewer items keep all of them.
         options: None: the defaults; the seed is also that of the split.
         progress: told of each stage.
@@ -51,12 +52,13 @@ def random_holdout(
     in_catalog = np.arange(len(whole.items)) < len(catalog.items)
     generator = np.random.default_rng(options.seed)
     split = warm_pairs(
-        rows, columns, len(whole.users), in_catalog, generator, validation=0.0, test=share, at_least=at_least
+        rows, columns, len(whole.users), in_catalog, generator, validation=share, test=share, at_least=at_least
     )
-    training = without_pairs(events, whole, split.test)
+    training = without_pairs(events, whole, split.test | split.validation)
     hidden = of_pairs(events, whole, split.test)
-    parts = fit(training, catalog)
-    check_training(parts, pair_counts(training))
+    apart = of_pairs(events, whole, split.validation)
+    parts = fit(training, catalog, validation=apart)
+    check_training(parts, pair_counts(training), validation=pair_counts(apart))
     tested = find_relevant(parts, hidden, catalog, options)
     candidates = candidate_sets(parts.interactions.n_interactions, len(catalog.items), options.tail_below)
     return conclude(
@@ -68,6 +70,10 @@ def random_holdout(
         [Ask(tested.relevant, candidates)],
         options,
         split={"by": "random pairs", "share": share, "at_least": at_least},
-        counts={"training events": len(training), "held-out events": len(hidden)},
+        counts={
+            "training events": len(training),
+            "validation events": len(apart),
+            "held-out events": len(hidden),
+        },
         progress=progress,
     )

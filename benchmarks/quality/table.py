@@ -1,0 +1,141 @@
+"""The table of what was asked and what was found, from the results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+#: data set, result, section, what, against whom, at least how many times it; metric's k is the result's.
+ASKED: tuple[tuple[str, str, str, str, float], ...] = (
+    ("fashion", "cold", "cold items", "content kNN", 1.12),
+    ("fashion", "cold", "cold items", "article", 1.3),
+    ("fashion", "random", "tail", "ALS", 1.4),
+    ("fashion", "random", "tail", "article", 1.4),
+    ("fashion", "time", "tail", "ALS", 1.5),
+    ("fashion", "new-items", "new items", "content kNN", 1.0),
+    ("fashion", "random", "whole catalog", "ALS", 1.0),
+    ("fashion", "time", "whole catalog", "ALS", 1.0),
+    ("fashion", "cold", "cold and warm items", "ALS", 1.0),
+    ("fashion", "new-users", "1 revealed", "ALS", 1.0),
+    ("fashion", "new-users", "1 revealed", "content kNN", 1.0),
+    ("fashion", "new-users", "3 revealed", "ALS", 1.0),
+    ("fashion", "new-users", "3 revealed", "content kNN", 1.0),
+    ("fashion", "new-users", "10 revealed", "ALS", 1.0),
+    ("fashion", "new-users", "10 revealed", "content kNN", 1.0),
+    ("citeulike", "published", "published protocol", "content kNN", 1.0),
+    ("citeulike", "published", "warm items", "ALS", 1.0),
+    ("complete-journey", "cold", "cold items", "article", 1.35),
+    ("complete-journey", "cold", "cold items", "content kNN", 2.5),
+    ("complete-journey", "time", "0", "content kNN", 1.0),
+    ("complete-journey", "time", "0", "article", 1.3),
+    ("complete-journey", "time", "0", "popularity", 5.0),
+    ("complete-journey", "time", "whole catalog", "ALS", 1.0),
+)
+
+
+def page(folder: Path) -> str:
+    """Markdown of all results in a folder."""
+    found = {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.json"))
+        if path.stem in {row[0] for row in ASKED}
+    }
+    lines = [
+        "# Quality: asked and found",
+        "",
+        "Made by `benchmarks/quality/run.py`; do not edit. NDCG at the cut of each protocol, full rankings, means over",
+        "users; the difference is paired, with its 95% bootstrap interval. A row is met where the ratio is at least",
+        "the asked one;",
+        "`not below` rows (1.0 against ALS, whole catalog) are met where the interval begins above -2% of ALS.",
+        "",
+        "| data | result | candidates | against | asked | longtail | other | ratio | difference | met |",
+        "| :-- | :-- | :-- | :-- | --: | --: | --: | --: | :-- | :-- |",
+    ]
+    for data, label, name, against, ratio in ASKED:
+        section = _section(found, data, label, name)
+        if section is None:
+            continue
+        comparison = next(iter(c for key, c in section["comparisons"].items() if key.startswith("ndcg@")))
+        lines.append(_row(data, label, name, against, ratio, comparison))
+    lines += _further(found)
+    for data, document in found.items():
+        lines += ["", f"## {data}", "", f"Commit {document['commit']}."]
+        for label, result in document["results"].items():
+            lines += ["", f"### {label}: {result['question']}", "", *_table(result)]
+            lines += ["", f"Split: `{json.dumps(result['split'])}`. Chosen: `{json.dumps(result.get('chosen', {}))}`."]
+    return "\n".join(lines) + "\n"
+
+
+def _section(found: dict[str, Any], data: str, label: str, name: str) -> Any:
+    result = found.get(data, {}).get("results", {}).get(label)
+    return result and next((section for section in result["sections"] if section["name"] == name), None)
+
+
+def _row(data: str, label: str, name: str, against: str, ratio: float, comparison: dict[str, Any]) -> str:
+    estimates = comparison["estimates"]
+    if against not in estimates or "longtail" not in estimates:
+        return f"| {data} | {label} | {name} | {against} | {ratio:g} | not measured | | | | no |"
+    ours, theirs = estimates["longtail"]["mean"], estimates[against]["mean"]
+    low, mean, high = _difference(comparison, against)
+    found = ours / theirs if theirs else float("inf")
+    level = name == "whole catalog" or name == "warm items"
+    met = low > -0.02 * theirs if level else found >= ratio
+    return (
+        f"| {data} | {label} | {name} | {against} | {'not below' if level else f'{ratio:g} x'} | {ours:.4f} | "
+        f"{theirs:.4f} | {found:.2f} | {mean:+.4f} ({low:+.4f} to {high:+.4f}) | {'yes' if met else '**no**'} |"
+    )
+
+
+def _difference(comparison: dict[str, Any], against: str) -> tuple[float, float, float]:
+    for one in comparison["differences"]:
+        if (one["method"], one["against"]) == ("longtail", against):
+            return one["low"], one["mean"], one["high"]
+        if (one["against"], one["method"]) == ("longtail", against):
+            return -one["high"], -one["mean"], -one["low"]
+    return float("nan"), float("nan"), float("nan")
+
+
+def _further(found: dict[str, Any]) -> list[str]:
+    """What is asked as a number by itself, or measured in another way."""
+    lines = [""]
+    if section := _section(found, "citeulike", "published", "published protocol"):
+        value = section["comparisons"]["ndcg@20"]["estimates"]["longtail"]["mean"]
+        lines.append(f"- citeulike, published protocol, NDCG@20: asked .245, found {value:.4f}.")
+    hits = found.get("fashion", {}).get("results", {}).get("cold", {}).get("cold hits")
+    if hits:
+        ratio = hits["longtail"] / hits["content kNN"] if hits["content kNN"] else float("inf")
+        lines.append(
+            f"- fashion, mixed catalog, hits on cold items a thousand users: content kNN {hits['content kNN']:.1f}, "
+            f"longtail {hits['longtail']:.1f}: asked 0.8 of it, found {ratio:.2f}."
+        )
+    lift = found.get("fashion", {}).get("results", {}).get("similar", {}).get("lift")
+    if lift:
+        means = {name: estimate["mean"] for name, estimate in lift["estimates"].items()}
+        low, mean, high = _difference(lift, "content kNN")
+        lines.append(
+            "- fashion, similar items of tail queries (1-19), popularity-corrected lift: "
+            + ", ".join(f"{name} {value:.2f}" for name, value in means.items())
+            + f"; asked 1.4 x ALS, found {means['longtail'] / means['ALS']:.2f}; against content kNN {mean:+.2f} "
+            f"({low:+.2f} to {high:+.2f})."
+        )
+    return lines
+
+
+def _table(result: dict[str, Any]) -> list[str]:
+    metric = f"ndcg@{result['k']}"
+    lines = [
+        f"| {metric} | candidates | users | " + " | ".join(result["methods"]) + " |",
+        "| :-- | --: | --: | " + " | ".join("--:" for _ in result["methods"]) + " |",
+    ]
+    for section in result["sections"]:
+        estimates = section["comparisons"][metric]["estimates"]
+        cells = [
+            f"{estimates[name]['mean']:.4f} ±{(estimates[name]['high'] - estimates[name]['low']) / 2:.4f}"
+            if name in estimates
+            else ""
+            for name in result["methods"]
+        ]
+        head = f"| {section['name']} | {section['n_candidates']:,} | {section['n_users']:,} | "
+        lines.append(head + " | ".join(cells) + " |")
+    return lines
