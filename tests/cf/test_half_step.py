@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from longtail.cf.solver import half_step
@@ -70,6 +70,7 @@ SOLVERS = {
     d=st.integers(1, 37),
     density=st.floats(0, 1),
 )
+@example(seed=2329, n=22, m=18, d=15, density=0.26171875)  # a pair outweighs the penalty a thousandfold
 def test_matches_dense_float64(solver, seed, n, m, d, density):
     rows, p = problem(seed, n, m, d, density)
     expected, value = dense(rows, p)

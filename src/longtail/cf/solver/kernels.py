@@ -21,6 +21,8 @@ from longtail.cf.solver.vector import LANES, load, multiply_add, prefetch, sprea
 
 #: The most that one pair may outweigh the penalty, ``D v'diag(a)^-1 v``, for the dual to be accurate in float32.
 LEVERAGE = 1000.0
+#: Such a row takes so many gradient steps a pair, since rounding delays the end, or stops at this relative error.
+RELIABLE, ROUNDING = 8, 1e-7
 
 
 @inlined
@@ -423,7 +425,7 @@ def solve_rows(
                 multiplier,
             )  # fmt: skip
         if not few or not np.isfinite(value[r]):
-            if few:  # nearly no penalty: gradients are safer, and end after as many steps as there are pairs
+            if few:  # nearly no penalty: gradients are safer, and end after about as many steps as there are pairs
                 for k in range(d):
                     solution[k] = zero
             # The row's own pairs, taken for a fair sample of the fixed side, sharpen the preconditioner.
@@ -432,6 +434,6 @@ def solve_rows(
                 inverse[k] = one / (diagonal[k] + mass * mean_square[k])
             value[r] = _conjugate_gradients(
                 begin, end, indices, quadratic, offset, linear, fixed, d, diagonal, inverse, h, solution,
-                steps + (end - begin if few else 0), tolerance,
+                max(steps, RELIABLE * (end - begin)) if few else steps, max(tolerance, ROUNDING) if few else tolerance,
                 residual, direction, image,
             )  # fmt: skip
