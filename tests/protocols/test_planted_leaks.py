@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -141,7 +142,8 @@ def test_held_out_items_in_the_attribute_classifiers(load, monkeypatch):
     pictures = Rows(rng.normal(size=(160, 12)).astype(np.float32), np.arange(160))
     monkeypatch.setattr(module, "find_weights", lambda *_, **__: SimpleNamespace(hash="none"))
     monkeypatch.setattr(module, "PictureModel", lambda *_: SimpleNamespace(pooled=8))
-    monkeypatch.setattr(module, "read_pictures", lambda *_: (pictures, {}))
+    opened = SimpleNamespace(read=lambda *_: (pictures, {}))
+    monkeypatch.setattr(module, "open_pictures", lambda *_: nullcontext(opened))
     recipe = load(RECIPE.replace("{ attributes = 1.0 }", "{ attributes = 1.0, photo = 1.0 }") + """
 [catalog.fields.photo]
 kind = "image"
@@ -159,11 +161,11 @@ def test_later_events_in_the_calibration(shop, monkeypatch, which, said):
     events, catalog, trainer = shop
     honest = pipeline._split
 
-    def cheat(recipe, training, interactions, given):
+    def cheat(recipe, training, interactions, *given):
         later = pipeline.aggregate(
             events, recipe.weights, items=interactions.items, users=interactions.users, extend=False
         )
-        return pipeline.replace(honest(recipe, training, interactions, given), **{which: later.matrix})
+        return pipeline.replace(honest(recipe, training, interactions, *given), **{which: later.matrix})
 
     monkeypatch.setattr(pipeline, "_split", cheat)
     with pytest.raises(LeakError, match=said):
