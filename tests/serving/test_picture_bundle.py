@@ -14,6 +14,7 @@ from longtail.bundle import Bundle, load, save
 from longtail.content.model import ContentModel
 from longtail.content.picture_blocks import Inputs
 from longtail.core.features import Features
+from longtail.core.progress import SilentProgress
 from longtail.data.catalog import Catalog
 from longtail.data.datasets import boutique
 from longtail.pipeline import learn, publishable, read
@@ -29,6 +30,14 @@ pytest.importorskip("sentence_transformers", reason="the extra 'text' is not ins
 N = 90
 #: The columns of the source that say what an item is.
 SOURCE = ("item_id", "picture", "type", "colour", "pattern", "sleeve", "price", "added")
+
+
+class Notes(SilentProgress):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +118,11 @@ def test_a_new_picture_is_found_in_the_data_folder_or_said_to_be_missing(
     assert "no such file" not in shop.similar_to(row, 3).note
     moved = Recommender.load(folder / "shop.bundle", data=tmp_path)
     assert re.search(r"picture: 1 item .*\(no such file: 1\)", moved.similar_to(row, 3).note)
+    notes = Notes()
+    moved.add_items([{**row, "item_id": "added"}], progress=notes)
+    assert len(notes.said) == 1
+    assert "no such file: 1" in notes.said[0]
+    moved = Recommender.load(folder / "shop.bundle", data=tmp_path)
     (tmp_path / "images").mkdir()
     (tmp_path / row["picture"]).write_bytes((folder / row["picture"]).read_bytes())
     assert moved.similar_to(row, 3) == shop.similar_to(row, 3)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from longtail.bundle import Bundle, load, save
 from longtail.core.arrays import Bool, Float32, Int64
 from longtail.core.errors import DataError
+from longtail.core.progress import SILENT, Progress
 from longtail.core.ranking import Ranking
 from longtail.data.arrivals import read_arrivals
 from longtail.data.schema import WeightSettings
@@ -24,7 +25,7 @@ from longtail.recommender.explain import explain_for_user, explain_similar, item
 from longtail.recommender.explanation import Explanation, ItemInfo
 from longtail.recommender.fields import FieldReader
 from longtail.recommender.history import Unknown, known_row, weights_of
-from longtail.recommender.newcomers import NewcomerReader, Rows, dictionaries
+from longtail.recommender.newcomers import NewcomerReader, Newcomers, Rows, dictionaries
 from longtail.recommender.snapshot import Snapshot, item_query, user_query
 from longtail.recommender.updates import Update, apply
 
@@ -125,9 +126,7 @@ class Recommender:
         found = self._newcomers.read([row], anonymous=True)
         known = bundle.items.rows(found.catalog.items)
         allowed[known[known >= 0]] = False
-        unread = ", ".join(map(repr, found.catalog.unparsable))
-        note = f"Left out, since it does not read as what the recipe says it is: {unread}." if unread else ""
-        note = joined(note, *found.notes)
+        note = joined(*_unread(found))
         query = item_query(bundle, found.predictions[0], found.content[0], 0)
         if query is None:
             said = "In this shop content says nothing about behaviour"
@@ -203,11 +202,12 @@ class Recommender:
         vector = snapshot.user_system(pairs).solve()
         return self._for_user(snapshot, vector, pairs.rows, exclude_seen, allowed, groups, k, note)
 
-    def add_items(self, rows: Rows) -> list[str]:
+    def add_items(self, rows: Rows, *, progress: Progress = SILENT) -> list[str]:
         """Make new items known: encoded, predicted, searchable at once, and part of what `save` writes.
 
         Args:
             rows: dictionaries or a dataframe with the columns of the training catalog.
+            progress: noted what cannot be read, such as a picture that is not there; the item then lacks that field.
 
         Returns:
             Their ids, as they were read.
@@ -217,6 +217,8 @@ class Recommender:
             MissingExtraError: an encoder's library is not installed.
         """
         found = self._newcomers.read(rows)
+        for note in _unread(found):
+            progress.note(note)
         ids: list[str] = list(found.catalog.items)
         with self._growing:
             bundle = self._snapshot.bundle
@@ -327,6 +329,13 @@ class Recommender:
         if query is None:
             return _popular(bundle, allowed, groups, k, joined(note, "Nothing to go by: the most popular items."))
         return _ranked(snapshot, "user_item", query, allowed, groups, k, note)
+
+
+def _unread(found: Newcomers) -> list[str]:
+    """What of new items' rows could not be read, a sentence each."""
+    unread = ", ".join(map(repr, found.catalog.unparsable))
+    said = [f"Left out, since it does not read as what the recipe says it is: {unread}."] if unread else []
+    return [*said, *found.notes]
 
 
 def _ranked(
