@@ -28,8 +28,8 @@ def lifts(
 ) -> dict[str, Any]:
     """Lift@k of the neighbours of tail items, raw NDCG's popularity-corrected sibling.
 
-    The mean over the k places of n_ij N / (n_i n_j) for neighbours that were taken together after the cut, 0 for others:
-    how much more often both were taken than independent takers would have.
+    The mean over the k places of n_ij N / (n_i n_j) for neighbours that were taken together after the cut, 0 for
+    others: how much more often both were taken than independent takers would have.
     """
     seen = parts.interactions
     later = held_out_pairs(

@@ -5,8 +5,9 @@ python benchmarks/quality/run.py citeulike --data FOLDER        (warm_emb.csv, .
 python benchmarks/quality/run.py complete-journey
 python benchmarks/quality/run.py --table                        writes results/README.md from all results
 
-Splits and seeds are in the results. Choices are made on validation parts only, which every protocol sets aside; the five
-methods are trained on the same events and features. --only PROTOCOL repeats one protocol and keeps the other results.
+Splits and seeds are in the results. Choices are made on validation parts only, which every protocol sets aside; the
+five methods are trained on the same events and features. --only PROTOCOL repeats one protocol and keeps the others'
+results.
 """
 
 from __future__ import annotations
@@ -51,16 +52,15 @@ def protocols(name: str, recipe: Recipe) -> dict[str, Callable[..., Any]]:
 
         return {"published": partial(published, recipe)}
     times = {"cut": DAYS[1]} if name == "fashion" else {}
-    found: dict[str, Callable[..., Any]] = {
+    new = {"new-items": partial(new_items, cuts=DAYS)} if name == "fashion" else {}
+    return {
         "cold": cold,
         "random": random_holdout,
         "time": partial(tail, **times),
+        **new,
         "similar": partial(similar, **times),
         "new-users": new_users,
     }
-    if name == "fashion":
-        found["new-items"] = partial(new_items, cuts=DAYS)
-    return found
 
 
 def run(name: str, data: str | None, only: list[str], out: Path) -> None:

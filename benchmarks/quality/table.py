@@ -44,8 +44,8 @@ def page(folder: Path) -> str:
     lines = [
         "# Quality: asked and found",
         "",
-        "Made by `benchmarks/quality/run.py`; do not edit. NDCG at the cut of each protocol, full rankings, means over users;",
-        "the difference is paired, with its 95% bootstrap interval. A row is met where the ratio is at least the asked one;",
+        "Made by `benchmarks/quality/run.py`; do not edit. NDCG at the cut of each protocol, full rankings, means over",
+        "users; the difference is paired, with its 95% bootstrap interval. A row is met where the ratio is as asked;",
         "`not below` rows (1.0 against ALS, whole catalog) are met where the interval begins above -2% of ALS.",
         "",
         "| data | result | candidates | against | asked | longtail | other | ratio | difference | met |",
