@@ -1,7 +1,7 @@
 """Tune and train one rival: rival_worker.py NAME PROBLEM OUT, in the rival's own environment.
 
-Every setting is tried on the problem's training pairs and scored on its validation pairs, by the geometric mean of NDCG@10
-for all items and for new items among themselves, over 1,500 users.
+Every setting is tried on the problem's training pairs and scored on its validation pairs, by the geometric mean of
+NDCG@10 for all items and for new items among themselves, over 1,500 users.
 """
 
 import sys
