@@ -18,6 +18,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,8 @@ ROOT = HERE.parents[1]
 RESULTS = HERE / "results" / "asked"
 sys.path.insert(0, str(HERE))
 
+from rivals import PACKAGES, Rival, Rivals  # noqa: E402
+
 #: Fashion: the last two of the six days are tested; new items on the last three, from each to the end.
 DAYS = [datetime(2020, 9, day, tzinfo=UTC) for day in (19, 20, 21)]
 
@@ -52,19 +55,18 @@ def protocols(name: str, recipe: Recipe) -> dict[str, Callable[..., Any]]:
 
         return {"published": partial(published, recipe)}
     times = {"cut": DAYS[1]} if name == "fashion" else {}
-    found: dict[str, Callable[..., Any]] = {
+    new = {"new-items": partial(new_items, cuts=DAYS)} if name == "fashion" else {}
+    return {
         "cold": cold,
         "random": random_holdout,
         "time": partial(tail, **times),
+        **new,
         "similar": partial(similar, **times),
         "new-users": new_users,
     }
-    if name == "fashion":
-        found["new-items"] = partial(new_items, cuts=DAYS)
-    return found
 
 
-def run(name: str, data: str | None, only: list[str], out: Path) -> None:
+def run(name: str, data: str | None, only: list[str], rivals: Path | None, out: Path) -> None:
     """Measure, and write each result as soon as it is there."""
     recipe = Recipe.load(ROOT / "recipes" / f"{'hm' if name == 'fashion' else name}.toml", data=data)
     document = json.loads(out.read_text(encoding="utf-8")) if out.exists() and only else {"results": {}}
@@ -82,7 +84,13 @@ def run(name: str, data: str | None, only: list[str], out: Path) -> None:
                 parts.append(trainer(*args, **kwargs))
                 return parts[-1]
 
-            result = protocol(events, catalog, fit, options=options, progress=progress).to_dict()
+            asked, trained = options, fit
+            if rivals is not None and label in ("cold", "random", "published"):
+                trained = Rivals(fit, rivals, list(PACKAGES), {})
+                asked = replace(options, foreign=[Rival(other, rivals / f"{other}.npz") for other in PACKAGES])
+            result = protocol(events, catalog, trained, options=asked, progress=progress).to_dict()
+            if isinstance(trained, Rivals):
+                result["rivals missing"] = trained.failed
             result["chosen"] = _chosen(trainer)
             if label == "similar":
                 from lift import lifts
@@ -124,10 +132,13 @@ if __name__ == "__main__":
     parser.add_argument("data_set", nargs="?", choices=["fashion", "citeulike", "complete-journey"])
     parser.add_argument("--data", help="the folder of the data")
     parser.add_argument("--only", action="append", default=[], help="one protocol; may be repeated")
+    parser.add_argument("--rivals", type=Path, metavar="FOLDER", help="also train other libraries; they live in FOLDER")
     parser.add_argument("--table", action="store_true", help="write only results/asked/README.md")
     arguments = parser.parse_args()
     if arguments.data_set:
-        run(arguments.data_set, arguments.data, arguments.only, RESULTS / f"{arguments.data_set}.json")
+        run(
+            arguments.data_set, arguments.data, arguments.only, arguments.rivals, RESULTS / f"{arguments.data_set}.json"
+        )
     from table import page
 
     (RESULTS / "README.md").write_text(page(RESULTS), encoding="utf-8")

@@ -135,8 +135,8 @@ def test_content_without_signal_is_left_alone():
 def test_guard_keeps_overall_quality():
     interactions, features, _, _ = shop()
     curves = fit_embeddings(interactions, features, ALS, QUICK).choices["curves"]
-    floor = curves["als_alone"]["known"]
-    assert any(point["known"] + point["noise"] >= floor for point in curves["rounds"]) or "guard" in curves
+    floor = curves["als_alone"]["overall"]
+    assert any(point["overall"] + point["noise"] >= floor for point in curves["rounds"]) or "guard" in curves
 
 
 @pytest.mark.parametrize("method", ["als", "article"])
