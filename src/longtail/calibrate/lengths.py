@@ -88,6 +88,8 @@ def choose_pull(
     axes = {"scale": sorted(scales), "precision": sorted(precisions), "silent_exposure": sorted(silent_exposures)}
     middle = {name: values[(len(values) - 1) // 2] for name, values in axes.items()}
     best = Pull(exponent=exponent, target_exponent=target_exponent, **middle)
+    if "cold" not in judge.relevant:  # nothing tells what the silent are, so their prediction is left as it is
+        del axes["silent_exposure"]
     for _ in range(2):
         before = best
         for name, values in axes.items():
