@@ -6,6 +6,8 @@ article would build, done carefully: early stopping on held-out items, the bette
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from longtail.bridge.network import NetworkBridge, fit_single
@@ -66,4 +68,12 @@ def fit_article(
             f"{len(rows)}, needs 10. Lower article_threshold."
         )
     settings = (settings or MLP).model_copy(update={"field_dropout": 0.0})
-    return fit_single(features, rows, item_factors[rows], settings, seed=seed), head
+    # Squared error at unit scale: the units of ALS vectors, which its settings move a hundredfold, must not set the step.
+    size = float(np.sqrt(np.mean(np.square(item_factors[rows], dtype=np.float64)))) or 1.0
+    network = fit_single(features, rows, (item_factors[rows] / size).astype(np.float32), settings, seed=seed)
+    last = ("out", "out.bias", "skip")
+    members = tuple(
+        {name: weight * np.float32(size) if name in last else weight for name, weight in member.items()}
+        for member in network.members
+    )
+    return replace(network, members=members), head
