@@ -68,7 +68,7 @@ def fit_article(
             f"{len(rows)}, needs 10. Lower article_threshold."
         )
     settings = (settings or MLP).model_copy(update={"field_dropout": 0.0})
-    # Squared error at unit scale: the units of ALS vectors, which its settings move a hundredfold, must not set the step.
+    # Squared error at unit scale: the length of ALS vectors, which its settings change a lot, must not set the step.
     size = float(np.sqrt(np.mean(np.square(item_factors[rows], dtype=np.float64)))) or 1.0
     network = fit_single(features, rows, (item_factors[rows] / size).astype(np.float32), settings, seed=seed)
     last = ("out", "out.bias", "skip")
