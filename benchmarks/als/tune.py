@@ -29,8 +29,8 @@ from longtail.evaluate.score import score
 
 HERE = Path(__file__).parent
 K = 10
-DRAWN, REFINED = 24, 8
-FACTORS = [32, 64, 128, 256]
+DRAWN, REFINED = 16, 8
+FACTORS = [32, 64, 128]
 #: Log10 of the ranges that are searched.
 RANGES = {"unobserved_weight": (-2.5, 0.5), "regularization": (-4.0, -0.5)}
 
