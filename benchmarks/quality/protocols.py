@@ -35,13 +35,13 @@ LIMITS = {"complete-journey": 900, "hm-week": 600}
 LABELS = {"ndcg": "NDCG", "irrelevant": "Irrelevant share"}
 
 
-def run(name: str, arguments: list[str]) -> dict[str, Any]:
+def run(name: str, protocol: str, arguments: list[str]) -> dict[str, Any]:
     """Evaluate one shop in a process of its own; what it found, and what it took."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.json"
         command = [sys.executable, "-m", "longtail.cli.main", "evaluate", str(ROOT / "recipes" / SHOPS[name][0])]
         started, load = time.perf_counter(), os.getloadavg()[0]
-        process = subprocess.Popen([*command, "--protocol", "all", "--json", str(path), *arguments])
+        process = subprocess.Popen([*command, "--protocol", protocol, "--json", str(path), *arguments])
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         if os.waitstatus_to_exitcode(status):
@@ -49,7 +49,7 @@ def run(name: str, arguments: list[str]) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     about = {
         "shop": name,
-        "command": f"longtail evaluate recipes/{SHOPS[name][0]} --protocol all",
+        "command": f"longtail evaluate recipes/{SHOPS[name][0]} --protocol {protocol}",
         "seconds": round(seconds, 1),
         "processor seconds": round(used.ru_utime + used.ru_stime, 1),
         "peak MiB": round(used.ru_maxrss / 1024),
@@ -214,6 +214,7 @@ def _counts(result: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shops", default=",".join(SHOPS), help="names, separated by commas")
+    parser.add_argument("--protocol", default="all", help="one protocol instead of all")
     parser.add_argument("--page", action="store_true", help="only write the page anew")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where results and the page go")
     given, further = parser.parse_known_args()
@@ -222,7 +223,7 @@ def main() -> None:
             if name == "hm-week" and "LONGTAIL_HM" not in os.environ:
                 print("hm-week is left out: set LONGTAIL_HM to the folder of the H&M data.", file=sys.stderr)
                 continue
-            document = json.dumps(run(name, further), ensure_ascii=False, indent=1, allow_nan=False)
+            document = json.dumps(run(name, given.protocol, further), ensure_ascii=False, indent=1, allow_nan=False)
             (given.results / f"{name}.json").write_text(document + "\n", encoding="utf-8")
     found = {name: given.results / f"{name}.json" for name in SHOPS}
     documents = {name: json.loads(path.read_text("utf-8")) for name, path in found.items() if path.exists()}

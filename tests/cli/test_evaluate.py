@@ -78,7 +78,9 @@ def test_another_system_is_measured_beside_the_others(run, taste_shop, tmp_path)
     assert done.exit_code == 0, done.output
     (result,) = json.loads(done.stdout)["results"]
     estimates = result["sections"][0]["comparisons"]["ndcg@30"]["estimates"]
-    assert estimates["theirs"]["mean"] == pytest.approx(1.0), "it knows what is hidden"
+    # It knows what is hidden, and as much that was set aside for choices, which takes places and is not counted.
+    theirs = estimates.pop("theirs")["mean"]
+    assert theirs > 0.7 > max(other["mean"] for other in estimates.values())
 
 
 def test_options_that_cannot_be_understood_are_refused(run):
