@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,6 +43,8 @@ sys.path.insert(0, str(HERE))
 
 from rivals import PACKAGES, Rival, Rivals  # noqa: E402
 
+from protocols import commit  # noqa: E402
+
 #: Fashion: the last two of the six days are tested; new items on the last three, from each to the end.
 DAYS = [datetime(2020, 9, day, tzinfo=UTC) for day in (19, 20, 21)]
 
@@ -70,7 +71,7 @@ def run(name: str, data: str | None, only: list[str], rivals: Path | None, out: 
     """Measure, and write each result as soon as it is there."""
     recipe = Recipe.load(ROOT / "recipes" / f"{'hm' if name == 'fashion' else name}.toml", data=data)
     document = json.loads(out.read_text(encoding="utf-8")) if out.exists() and only else {"results": {}}
-    document |= {"data": name, "recipe": recipe.text, "commit": _commit(), "python": platform.python_version()}
+    document |= {"data": name, "recipe": recipe.text, "commit": commit(), "python": platform.python_version()}
     options = Options(tail_below=recipe.tail_below, exclude_seen=recipe.exclude_seen, seed=recipe.seed)
     with RichProgress() as progress:
         events, catalog = (None, None) if name == "citeulike" else read(recipe, progress=progress)
@@ -120,11 +121,6 @@ def _chosen(trainer: Trainer) -> dict[str, Any]:
         "similar": [choices.similar_weight, choices.similar_half_at],
         "learner": choices.learner,
     }
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty=+"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT).stdout.strip()
 
 
 if __name__ == "__main__":

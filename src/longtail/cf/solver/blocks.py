@@ -49,9 +49,9 @@ def spread(work: Callable[[Task], Result], tasks: Iterable[Task], threads: int) 
         return list(pool.map(work, tasks))
 
 
-def slices(n: int, block: int = BLOCK) -> list[slice]:
-    """``range(n)`` cut into blocks."""
-    return [slice(start, min(start + block, n)) for start in range(0, n, block)]
+def slices(n: int, block: int = BLOCK, first: int = 0) -> list[slice]:
+    """``range(first, n)`` cut into blocks."""
+    return [slice(start, min(start + block, n)) for start in range(first, n, block)]
 
 
 def gram(matrix: np.ndarray[Any, Any], weights: np.ndarray[Any, Any] | None, threads: int) -> Any:
@@ -60,7 +60,7 @@ def gram(matrix: np.ndarray[Any, Any], weights: np.ndarray[Any, Any] | None, thr
 
     def of_task(task: slice) -> Any:
         total = np.zeros((matrix.shape[1], matrix.shape[1]))
-        for block in _blocks(task):
+        for block in slices(task.stop, first=task.start):
             rows = matrix[block] if roots is None else matrix[block] * roots[block, None]
             with np.errstate(invalid="ignore", over="ignore"):  # the caller looks for what is not finite, and names it
                 total += rows.T @ rows  # numpy calls syrk for this
@@ -80,16 +80,12 @@ def rotate(matrix: np.ndarray[Any, Any], basis: np.ndarray[Any, Any], threads: i
 
     def of_task(task: slice) -> None:
         turned = np.empty((min(BLOCK, len(matrix)), basis.shape[1]), np.result_type(matrix, basis))
-        for block in _blocks(task):
+        for block in slices(task.stop, first=task.start):
             rows = matrix[block]
             with np.errstate(invalid="ignore", over="ignore"):
                 rows[:] = np.matmul(rows, basis, out=turned[: len(rows)])
 
     spread(of_task, slices(len(matrix), TASK), threads)
-
-
-def _blocks(task: slice) -> list[slice]:
-    return [slice(start, min(start + BLOCK, task.stop)) for start in range(task.start, task.stop, BLOCK)]
 
 
 def padded(matrix: Any, width: int, dtype: Any) -> Any:
