@@ -12,6 +12,7 @@ import pytest
 from longtail import pipeline
 from longtail.content.attributes import AttributesEncoder
 from longtail.content.prepare import Rows
+from longtail.protocols import few_shot
 from longtail.protocols.catalog_leaks import check_catalog
 from longtail.protocols.cold import cold
 from longtail.protocols.leaks import LeakError
@@ -194,6 +195,17 @@ def test_a_test_users_choices_in_tuning(shop):
     tuned(events, catalog)  # tuned once on everybody, "since tuning is not training"
     with pytest.raises(LeakError, match="Choices were made on"):
         new_users(events, catalog, tuned, options=FAST)
+
+
+def test_choices_for_levels_that_saw_what_levels_reveal(shop):
+    events, catalog, trainer = shop
+    levels = (0, 2)
+    plan = few_shot.plan(events, catalog, levels=levels, options=FAST)
+    honest = trainer.at_levels(plan.training(events, 0), catalog, hidden=plan.hidden(0))
+    assert few_shot.few_shot(events, catalog, honest, levels=levels, options=FAST).sections
+    greedy = trainer.at_levels(plan.training(events, 2), catalog, hidden=[])
+    with pytest.raises(LeakError, match="Choices were made on"):
+        few_shot.few_shot(events, catalog, greedy, levels=levels, options=FAST)
 
 
 def test_choices_kept_from_a_run_that_saw_less_are_no_leak(shop):

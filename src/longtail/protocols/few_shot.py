@@ -12,10 +12,15 @@ from longtail.data.events import Events
 from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import whole_period
-from longtail.protocols.reveal import reveal
+from longtail.protocols.reveal import Plan, make_plan, reveal
 from longtail.protocols.run import Options
 
 QUESTION = "How fast does behaviour take over from content as a new item gathers its first events?"
+
+
+LEVELS = (0, 1, 2, 5, 10)
+#: Of each item's users, those that are tested on.
+TEST_SHARE = 0.5
 
 
 def few_shot(
@@ -23,7 +28,7 @@ def few_shot(
     catalog: Catalog,
     fit: Fit,
     *,
-    levels: Sequence[int] = (0, 1, 2, 5, 10),
+    levels: Sequence[int] = LEVELS,
     most: int = 500,
     options: Options | None = None,
     progress: Progress = SILENT,
@@ -46,12 +51,19 @@ def few_shot(
         LeakError: training saw what it should not.
     """
     options = options or Options()
+    return reveal(
+        "few-shot", QUESTION, events, catalog, fit, plan(events, catalog, levels=levels, most=most, options=options),
+        test_share=TEST_SHARE, options=options, progress=progress,
+    )  # fmt: skip
+
+
+def plan(
+    events: Events, catalog: Catalog, *, levels: Sequence[int] = LEVELS, most: int = 500, options: Options
+) -> Plan:
+    """What is revealed; arguments and errors: :func:`few_shot`."""
     whole = whole_period(events, catalog)
     wanted = sorted(set(levels))
     sold = np.arange(len(whole.items)) < len(catalog.items)
     eligible = sold & (whole.n_interactions >= max(2, 2 * wanted[-1]))
     most = max(1, min(most, len(catalog.items) // 20))
-    return reveal(
-        "few-shot", QUESTION, events, catalog, fit, eligible, whole,
-        levels=wanted, most=most, test_share=0.5, options=options, progress=progress,
-    )  # fmt: skip
+    return make_plan("few-shot", whole, eligible, levels=wanted, most=most, test_share=TEST_SHARE, seed=options.seed)

@@ -42,6 +42,51 @@ class Partly:
         return self.tested | (self.place >= level)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a protocol with levels reveals.
+
+    Attributes:
+        whole: all pairs.
+        eligible: ``(n_items,) bool``, items that could be chosen.
+        part: the chosen ones and the order of their users.
+        levels: numbers of users, ascending.
+    """
+
+    whole: Interactions
+    eligible: Bool
+    part: Partly
+    levels: tuple[int, ...]
+
+    def training(self, events: Events, level: int) -> Events:
+        """What training sees of some events at a level."""
+        return without_pairs(events, self.whole, self.part.hidden(level))
+
+    def hidden(self, level: int) -> list[str]:
+        """Items that are new at a level: without a single event they are new to encoders that learn, too."""
+        return self.whole.items.take(self.part.items) if level == 0 else []
+
+
+def make_plan(
+    protocol: str,
+    whole: Interactions,
+    eligible: Bool,
+    *,
+    levels: Sequence[int],
+    most: int,
+    test_share: float,
+    seed: int,
+) -> Plan:
+    """Draw what is revealed, see :func:`choose`.
+
+    Raises:
+        DataError: no item is eligible.
+    """
+    if not eligible.any():
+        raise DataError(f"The protocol {protocol} finds no item with enough users. It needs more events.")
+    return Plan(whole, eligible, choose(whole, eligible, most=most, test_share=test_share, seed=seed), tuple(levels))
+
+
 def choose(whole: Interactions, eligible: Bool, *, most: int, test_share: float, seed: int) -> Partly:
     """Draw items, and of each a share of its users to test on; the others stand in the order they are revealed in.
 
@@ -79,11 +124,8 @@ def reveal(
     events: Events,
     catalog: Catalog,
     fit: Fit,
-    eligible: Bool,
-    whole: Interactions,
+    plan: Plan,
     *,
-    levels: Sequence[int],
-    most: int,
     test_share: float,
     options: Options,
     progress: Progress,
@@ -95,21 +137,16 @@ def reveal(
     from content alone.
 
     Raises:
-        DataError: no item is eligible, or nothing can be tested.
+        DataError: nothing can be tested.
         LeakError: training saw what it should not.
     """
-    if not eligible.any():
-        raise DataError(f"The protocol {protocol} finds no item with enough users. It needs more events.")
-    part = choose(whole, eligible, most=most, test_share=test_share, seed=options.seed)
+    whole, part = plan.whole, plan.part
     test = pair_counts(taken(of_pairs(events, whole, part.tested), options))
-    chosen = whole.items.take(part.items)
     sections: list[Section] = []
     names: tuple[str, ...] = ()
     excluded: dict[str, int] = {}
-    for level in levels:
-        training = without_pairs(events, whole, part.hidden(level))
-        # Without a single event they are new items, for encoders that learn too.
-        hidden = chosen if level == 0 else []
+    for level in plan.levels:
+        training, hidden = plan.training(events, level), plan.hidden(level)
         parts = fit(training, catalog, hidden=hidden)
         check_training(parts, pair_counts(training), hidden=hidden)
         check_rows(parts, catalog)
@@ -136,10 +173,10 @@ def reveal(
         question=question,
         k=options.k,
         methods=names,
-        split={"by": "events of items", "levels": list(levels), "test_share": test_share, "seed": options.seed},
+        split={"by": "events of items", "levels": list(plan.levels), "test_share": test_share, "seed": options.seed},
         counts={
             "chosen items": len(part.items),
-            "eligible items": int(eligible.sum()),
+            "eligible items": int(plan.eligible.sum()),
             "held-out pairs": len(test),
             "tested pairs": sections[-1].n_pairs,
         },

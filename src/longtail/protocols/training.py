@@ -60,8 +60,8 @@ class Trainer:
         self._catalogs = _Catalogs()
         self._last: tuple[Any, TrainedParts] | None = None
 
-    def at_levels(self) -> Trainer:
-        """A trainer like this one that makes its choices once; what this one found out about the catalog it has too."""
+    def at_levels(self, events: Events, catalog: Catalog, *, hidden: Sequence[str]) -> Trainer:
+        """A trainer like this one whose choices are made here, once, on the least that any level sees."""
         other = Trainer(
             self.recipe,
             keep_choices=True,
@@ -70,7 +70,12 @@ class Trainer:
             allow_network=self.allow_network,
             progress=self.progress,
         )
+        # What this one found out about the catalog need not be found out again.
         other._catalogs = self._catalogs
+        learned = learn(
+            self.recipe, events, catalog, hidden=hidden, encoded=other._encoded(catalog, hidden), progress=self.progress
+        )
+        other.choices, other._chosen_on = learned.choices, chosen_on(learned)
         return other
 
     def __call__(

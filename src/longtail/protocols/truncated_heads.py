@@ -14,10 +14,15 @@ from longtail.evaluate.result import ProtocolResult
 from longtail.evaluate.threshold import threshold
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import whole_period
-from longtail.protocols.reveal import reveal
+from longtail.protocols.reveal import Plan, make_plan, reveal
 from longtail.protocols.run import Options
 
 QUESTION = "From how many interactions on does behaviour alone say more than content alone, in this shop?"
+
+
+LEVELS = (0, 1, 3, 10, 30, 100, 300)
+#: Of each item's users, those that are tested on.
+TEST_SHARE = 0.2
 
 
 def truncated_heads(
@@ -25,7 +30,7 @@ def truncated_heads(
     catalog: Catalog,
     fit: Fit,
     *,
-    levels: Sequence[int] = (0, 1, 3, 10, 30, 100, 300),
+    levels: Sequence[int] = LEVELS,
     most: int = 200,
     options: Options | None = None,
     progress: Progress = SILENT,
@@ -50,21 +55,14 @@ def truncated_heads(
         LeakError: training saw what it should not.
     """
     options = options or Options()
-    whole = whole_period(events, catalog)
-    sold = np.arange(len(whole.items)) < len(catalog.items)
-    # A level needs as many users beside the tested fifth, of which there is at least one.
-    wanted = sorted(set(levels))
-    needed = {level: max(level + 1, int(np.ceil(level / 0.8))) for level in wanted}
-    kept = [level for level in wanted if (sold & (whole.n_interactions >= needed[level])).sum() >= 10] or wanted[:1]
-    eligible = sold & (whole.n_interactions >= needed[kept[-1]])
-    most = max(1, min(most, len(catalog.items) // 20))
+    planned = plan(events, catalog, levels=levels, most=most, options=options)
     result = reveal(
-        "truncated-heads", QUESTION, events, catalog, fit, eligible, whole,
-        levels=kept, most=most, test_share=0.2, options=options, progress=progress,
+        "truncated-heads", QUESTION, events, catalog, fit, planned,
+        test_share=TEST_SHARE, options=options, progress=progress,
     )  # fmt: skip
     crossing = threshold(result)
     if crossing is None:
-        said = f"Up to {kept[-1]:,} interactions ALS alone does not overtake the bridge."
+        said = f"Up to {planned.levels[-1]:,} interactions ALS alone does not overtake the bridge."
     else:
         said = f"ALS alone overtakes the bridge at about {crossing:,.0f} interactions."
     below, above = beyond_chance(result)
@@ -73,6 +71,23 @@ def truncated_heads(
         "not above at the highest level" if above is None else f"above from {above:,} on",
     ]
     return replace(result, notes=(*result.notes, f"{said} Beyond chance it is {' and '.join(sure)}."))
+
+
+def plan(
+    events: Events, catalog: Catalog, *, levels: Sequence[int] = LEVELS, most: int = 200, options: Options
+) -> Plan:
+    """What is revealed; arguments and errors: :func:`truncated_heads`."""
+    whole = whole_period(events, catalog)
+    sold = np.arange(len(whole.items)) < len(catalog.items)
+    # A level needs as many users beside the tested fifth, of which there is at least one.
+    wanted = sorted(set(levels))
+    needed = {level: max(level + 1, int(np.ceil(level / 0.8))) for level in wanted}
+    kept = [level for level in wanted if (sold & (whole.n_interactions >= needed[level])).sum() >= 10] or wanted[:1]
+    eligible = sold & (whole.n_interactions >= needed[kept[-1]])
+    most = max(1, min(most, len(catalog.items) // 20))
+    return make_plan(
+        "truncated-heads", whole, eligible, levels=kept, most=most, test_share=TEST_SHARE, seed=options.seed
+    )
 
 
 def beyond_chance(result: ProtocolResult, metric: str = "ndcg") -> tuple[int | None, int | None]:
