@@ -1,9 +1,10 @@
 """Tune and train one rival: rival_worker.py NAME PROBLEM OUT, in the rival's own environment.
 
-Every setting is tried on the problem's training pairs and scored on its validation pairs, by the geometric mean of
-NDCG@10 for all items and for new items among themselves, over 1,500 users.
+Settings are tried axis by axis on the problem's training pairs and scored on its validation pairs, by the geometric
+mean of NDCG@10 for all items and for new items among themselves, over 1,500 users.
 """
 
+import os
 import sys
 
 import numpy as np
@@ -16,30 +17,32 @@ def irspack(train, content, factors):
     """Feature-aware iALS: a linear prior inside ALS; new items by their features alone."""
     from irspack.recommenders import IALSRecommender
 
-    for alpha0 in (0.0037, 0.0111, 0.033, 0.1):
-        for reg in (0.003, 0.009, 0.027):
-            for weight in (0.1, 1.0):
-                model = IALSRecommender(
-                    sparse.csr_matrix(train), n_components=factors, alpha0=alpha0, reg=reg, train_epochs=16,
-                    item_features=content, lambda_item_feature=weight, n_threads=2,
-                ).learn()  # fmt: skip
-                items = model.get_item_embedding().copy()
-                empty = np.bincount(train.indices, minlength=train.shape[1]) == 0
-                items[empty] = model.trainer.core_trainer.transform_item_feature(content[empty])
-                yield f"alpha0 {alpha0} reg {reg} lambda {weight}", model.get_user_embedding(), items
+    empty = np.bincount(train.indices, minlength=train.shape[1]) == 0
+
+    def fit(alpha0, reg, weight):
+        model = IALSRecommender(
+            sparse.csr_matrix(train), n_components=factors, alpha0=alpha0, reg=reg, train_epochs=16,
+            item_features=content, lambda_item_feature=weight, n_threads=2,
+        ).learn()  # fmt: skip
+        items = model.get_item_embedding().copy()
+        items[empty] = model.trainer.core_trainer.transform_item_feature(content[empty])
+        return model.get_user_embedding(), items
+
+    grid = {"alpha0": (0.033, 0.0037, 0.0111, 0.1), "reg": (0.009, 0.003, 0.027), "weight": (1.0, 0.1, 10.0)}
+    return fit, grid
 
 
 def cmfrec(train, content, factors):
     """Collective factorisation of the pairs and of the items' content."""
     from cmfrec import CMF_implicit
 
-    for alpha in (1.0, 10.0):
-        for penalty in (1.0, 5.0, 20.0):
-            for weight in (1.0, 10.0):
-                model = CMF_implicit(
-                    k=factors, lambda_=penalty, alpha=alpha, w_item=weight, niter=10, nthreads=2, verbose=False
-                ).fit(sparse.coo_matrix(train), I=content)
-                yield f"alpha {alpha} lambda {penalty} w_item {weight}", model.A_, model.B_
+    def fit(penalty, alpha, weight):
+        model = CMF_implicit(
+            k=factors, lambda_=penalty, alpha=alpha, w_item=weight, niter=10, nthreads=2, verbose=False
+        ).fit(sparse.coo_matrix(train), I=content)
+        return model.A_, model.B_
+
+    return fit, {"penalty": (5.0, 1.0, 20.0), "alpha": (1.0, 10.0), "weight": (1.0, 10.0)}
 
 
 def lightfm(train, content, factors):
@@ -48,14 +51,31 @@ def lightfm(train, content, factors):
 
     n_items = train.shape[1]
     features = sparse.hstack([sparse.identity(n_items), sparse.csr_matrix(content)]).tocsr().astype(np.float32)
-    for rate in (0.02, 0.05):
-        for epochs in (15, 40):
-            model = LightFM(no_components=factors, loss="warp", learning_rate=rate, random_state=0)
-            model.fit(sparse.coo_matrix(train), item_features=features, epochs=epochs, num_threads=2)
-            item_bias, items = model.get_item_representations(features)
-            _, users = model.get_user_representations()
-            ones = np.ones((len(users), 1), np.float32)
-            yield f"rate {rate} epochs {epochs}", np.hstack([users, ones]), np.hstack([items, item_bias[:, None]])
+
+    def fit(rate, epochs):
+        model = LightFM(no_components=factors, loss="warp", learning_rate=rate, random_state=0)
+        model.fit(sparse.coo_matrix(train), item_features=features, epochs=epochs, num_threads=2)
+        item_bias, items = model.get_item_representations(features)
+        _, users = model.get_user_representations()
+        ones = np.ones((len(users), 1), np.float32)
+        return np.hstack([users, ones]), np.hstack([items, item_bias[:, None]])
+
+    return fit, {"rate": (0.05, 0.02), "epochs": (10, 30)}
+
+
+def search(fit, grid, score, keep):
+    """One axis after the other from the first value of each, once round."""
+    best, setting = -1.0, {name: values[0] for name, values in grid.items()}
+    for number, (name, values) in enumerate(grid.items()):
+        for value in values if number == 0 else values[1:]:
+            candidate = {**setting, name: value}
+            users, items = (np.asarray(one, np.float32) for one in fit(**candidate))
+            found = score(users, items)
+            print(f"{candidate}: {found:.4f}", flush=True)
+            if found > best:
+                best, chosen = found, candidate
+                keep(users, items, candidate, found)
+        setting = chosen
 
 
 def ndcg(scores, relevant):
@@ -102,16 +122,21 @@ def main(name, problem, out):
         )
         content, new, factors = file["content"], file["new"], int(file["factors"])
         score = judge(train, scored, new, float(file["new_share"]))
-    best = -1.0
-    for setting, users, items in globals()[name](train, content.astype(np.float32), factors):
-        value = score(np.asarray(users, np.float32), np.asarray(items, np.float32))
-        print(f"{setting}: {value:.4f}", flush=True)
-        if value > best:
-            best = value
-            np.savez(
-                out, users=np.asarray(users, np.float32), items=np.asarray(items, np.float32), setting=setting,
-                value=value,
-            )  # fmt: skip
+    tried = 0
+
+    def keep(users, items, setting, value):
+        # Beside and then in its place: the process may be stopped at any time.
+        part = f"{out}.new.npz"
+        np.savez(part, users=users, items=items, setting=str(setting), value=value, tried=tried)
+        os.replace(part, out)
+
+    def counted(users, items):
+        nonlocal tried
+        tried += 1
+        return score(users, items)
+
+    fit, grid = globals()[name](train, content.astype(np.float32), factors)
+    search(fit, grid, counted, keep)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ Each has an environment of its own under the work folder. One that does not inst
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import subprocess
 import venv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ PACKAGES = {"irspack": "irspack==0.5.2", "cmfrec": "cmfrec==3.5.1.post14", "ligh
 WORKER = Path(__file__).with_name("rival_worker.py")
 #: Seconds after which an installation counts as one that does not install.
 PATIENCE = 1800
+#: Seconds of tuning and training a rival on one problem; then the best of what was tried counts, and the log says so.
+TRAINING = 1500
 
 
 @dataclass
@@ -34,12 +38,14 @@ class Rivals:
         work: folder of environments, problems and results.
         names: keys of :data:`PACKAGES`.
         failed: why a rival is missing, by name.
+        settings: the best setting of each, its validation score, and how many were tried.
     """
 
     fit: Any
     work: Path
     names: list[str]
-    failed: dict[str, str]
+    failed: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __call__(self, events: Any, catalog: Any, *, hidden: Any = (), validation: Any = None) -> Any:
         """Train longtail, then every rival in a process of its own."""
@@ -56,24 +62,42 @@ class Rivals:
         self.work.mkdir(parents=True, exist_ok=True)
         arrays = {f"train_{k}": getattr(seen.matrix, k) for k in ("data", "indices", "indptr")}
         arrays |= {f"scored_{k}": getattr(scored, k) for k in ("data", "indices", "indptr")}
-        np.savez(
-            self.work / "problem.npz", shape=seen.matrix.shape, content=content, new=new, factors=parts.als.factors,
-            new_share=PAIRS, **arrays,
-        )  # fmt: skip
+        arrays |= {"shape": np.array(seen.matrix.shape), "content": content, "new": new}
+        arrays |= {"factors": np.array(parts.als.factors), "new_share": np.array(PAIRS)}
+        whole = hashlib.blake2b(WORKER.read_bytes(), digest_size=12)
+        for key in sorted(arrays):
+            whole.update(np.ascontiguousarray(arrays[key]).tobytes())
+        np.savez(self.work / "problem.npz", **arrays)
         for name in self.names:
-            self._train(name)
+            self._train(name, self.work / "trained" / f"{name}-{whole.hexdigest()}.npz")
         return parts
 
-    def _train(self, name: str) -> None:
-        python, why = environment(name, self.work)
+    def _train(self, name: str, kept: Path) -> None:
+        """Train a rival, or take what it made of the very same problem before."""
         out = self.work / f"{name}.npz"
         out.unlink(missing_ok=True)
-        if python is not None:
-            command = [str(python), str(WORKER), name, str(self.work / "problem.npz"), str(out)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            why = "" if out.exists() else (done.stderr.strip().splitlines() or ["no result"])[-1][:200]
-        if why:
-            self.failed[name] = why
+        if not kept.exists():
+            python, why = environment(name, self.work)
+            if python is None:
+                self.failed[name] = why
+                return
+            kept.parent.mkdir(exist_ok=True)
+            part = kept.with_name(f"part-{kept.name}")
+            part.unlink(missing_ok=True)
+            command = [str(python), str(WORKER), name, str(self.work / "problem.npz"), str(part)]
+            with (self.work / f"{name}.log").open("w") as log:
+                try:
+                    subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False, timeout=TRAINING)
+                except subprocess.TimeoutExpired:
+                    log.write(f"stopped after {TRAINING} s; the best of what was tried counts\n")
+            if not part.exists():
+                said = (self.work / f"{name}.log").read_text(errors="replace").strip().splitlines()
+                self.failed[name] = (said or ["no result"])[-1][:200]
+                return
+            part.replace(kept)
+        shutil.copyfile(kept, out)
+        with np.load(out) as file:
+            self.settings[name] = {key: file[key].item() for key in ("setting", "value", "tried")}
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,11 @@ def run(name: str, data: str | None, only: list[str], rivals: Path | None, out: 
 
             asked, trained = options, fit
             if rivals is not None and label in ("cold", "random", "published"):
-                trained = Rivals(fit, rivals, list(PACKAGES), {})
+                trained = Rivals(fit, rivals, list(PACKAGES))
                 asked = replace(options, foreign=[Rival(other, rivals / f"{other}.npz") for other in PACKAGES])
             result = protocol(events, catalog, trained, options=asked, progress=progress).to_dict()
             if isinstance(trained, Rivals):
-                result["rivals missing"] = trained.failed
+                result["rivals missing"], result["rivals chosen"] = trained.failed, trained.settings
             result["chosen"] = _chosen(trainer)
             if label == "similar":
                 from lift import lifts

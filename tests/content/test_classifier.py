@@ -15,7 +15,7 @@ def spread(n: int = 400, classes: int = 3, seed: int = 0) -> tuple[np.ndarray, n
 def test_learns_what_a_line_cannot_and_is_scored_on_rows_it_did_not_see() -> None:
     inputs, targets = spread(2000)
     classifier, score = train(inputs, targets, ["a", "b", "c"], seed=0)
-    assert (score.trained, score.validated) == (1800, 200)
+    assert (score.trained, score.validated) == (1600, 200)
     assert score.majority < 0.6
     assert score.accuracy > 0.85
     embedded = classifier.embed(inputs, np.zeros(6), np.ones(6))

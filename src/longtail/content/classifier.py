@@ -19,7 +19,7 @@ from longtail.core.arrays import Float32, Float64, Int64, State
 
 #: Neurons of the hidden layer: the width of an embedding.
 WIDTH = 128
-#: The share of rows that only say when to stop, and how good the classifier is.
+#: The share of rows that only say when to stop, and as many again that only say how good the classifier is.
 _VALIDATION = 0.1
 _EPOCHS, _PATIENCE, _BATCH = 40, 4, 128
 _RATE, _DECAY, _DROPOUT, _SMOOTHING = 1e-3, 0.02, 0.4, 0.05
@@ -31,7 +31,8 @@ class Score:
     """How well a classifier tells rows it was not trained on.
 
     Attributes:
-        accuracy: the share of validation rows (by target mass, where a row has several classes) whose class it names.
+        accuracy: the share of rows (by target mass, where a row has several classes) whose class it names, of those
+            that it was neither trained on nor stopped by.
         majority: the same for always naming the most common class of training.
         trained, validated: numbers of rows.
     """
@@ -40,6 +41,26 @@ class Score:
     majority: float
     trained: int
     validated: int
+
+    @classmethod
+    def of(cls, named: Int64, targets: Float32, used: Int64, scored: Int64) -> Self:
+        """Of the classes named for the rows ``scored`` by what was trained on the rows ``used``."""
+        common = int(targets[used].sum(axis=0, dtype=np.float64).argmax())
+        right, majority = (float(targets[scored, who].mean(dtype=np.float64)) for who in (named, common))
+        return cls(right, majority, len(used), len(scored))
+
+
+def split_rows(n: int, rng: np.random.Generator) -> tuple[Int64, Int64, Int64]:
+    """Rows to train on, to stop by, and to score on: a tenth, at least one, for each of the latter.
+
+    Raises:
+        ValueError: fewer than three rows.
+    """
+    if n < 3:
+        raise ValueError(f"{n} rows cannot be trained on, stopped by and scored: three are needed.")
+    order = rng.permutation(n).astype(np.int64)
+    n_held = max(1, round(_VALIDATION * n))
+    return order[2 * n_held :], order[:n_held], order[n_held : 2 * n_held]
 
 
 @dataclass(frozen=True)
@@ -93,12 +114,13 @@ def train(
         width: neurons of the hidden layer.
 
     Returns:
-        The classifier and its score on a tenth of the rows, at least one, that it was not trained on.
+        The classifier and its score on a tenth of the rows that had no part in training.
+
+    Raises:
+        ValueError: fewer than three rows.
     """
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(inputs)).astype(np.int64)
-    n_held = max(1, round(_VALIDATION * len(inputs)))
-    held, used = order[:n_held], order[n_held:]
+    used, held, scored = split_rows(len(inputs), rng)
     parameters = [
         (rng.standard_normal((inputs.shape[1], width)) * np.sqrt(2.0 / inputs.shape[1])).astype(np.float32),
         np.zeros(width, np.float32),
@@ -119,11 +141,8 @@ def train(
                 best, least = [array.copy() for array in parameters], loss
             if since >= _PATIENCE:
                 break
-        named = _probabilities(best, inputs[held]).argmax(axis=1)
-    common = int(targets[used].sum(axis=0, dtype=np.float64).argmax())
-    accuracy = float(targets[held, named].mean(dtype=np.float64))
-    score = Score(accuracy, float(targets[held, common].mean(dtype=np.float64)), len(used), len(held))
-    return Classifier(classes, *best), score
+        named = _probabilities(best, inputs[scored]).argmax(axis=1)
+    return Classifier(classes, *best), Score.of(named, targets, used, scored)
 
 
 def _batches(rows: Int64, rng: np.random.Generator) -> Iterator[Int64]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from longtail.content.classifier import Score
+from longtail.content.classifier import Score, split_rows
 from longtail.content.picture_blocks import Inputs
 from longtail.content.pictures import Pixels
 from longtail.core.arrays import Float32, Int64
@@ -23,8 +23,6 @@ from longtail.core.extras import require
 
 #: Neurons of the hidden layer: the width of an embedding.
 WIDTH = 128
-#: The share of pictures that only say when to stop, and how good the network is.
-_VALIDATION = 0.1
 _EPOCHS, _PATIENCE, _BATCH = 8, 2, 32
 #: Learning rates of what is pretrained and of what is new; the decay is of matrices and kernels.
 _RATE, _HEAD_RATE, _DECAY, _DROPOUT, _SMOOTHING = 2e-4, 2e-3, 0.02, 0.2, 0.05
@@ -67,21 +65,22 @@ def fine_tune(
 
     Args:
         network: see :func:`add_head`; on ``device`` afterwards.
-        task: what to learn; two pictures at least.
+        task: what to learn; three pictures at least.
         pixels: a picture by its position, ``(side, side, 3) uint8``; it must be readable.
         inputs: what the backbone takes.
         device: ``"cpu"`` or ``"cuda"``.
         decoders: where the next batch is decoded while this one is learned; None: not beforehand.
 
     Returns:
-        How well it tells a tenth of the pictures, at least one, that it was not trained on.
+        How well it tells a tenth of the pictures, at least one, that had no part in training.
+
+    Raises:
+        ValueError: fewer than three pictures.
     """
     torch = require("torch", extra="images", purpose="Fine-tuning")
     network.to(device)
     rng = np.random.default_rng(task.seed)
-    order = rng.permutation(len(task.pictures)).astype(np.int64)
-    n_held = max(1, round(_VALIDATION * len(order)))
-    held, used = order[:n_held], order[n_held:]
+    used, held, scored = split_rows(len(task.pictures), rng)
     optimizer = torch.optim.AdamW(_groups(network), betas=(0.9, 0.999))
     steps = _EPOCHS * -(-len(used) // _BATCH)
     # A tenth to warm up, then down to nothing in a straight line.
@@ -111,10 +110,8 @@ def fine_tune(
         if since >= _PATIENCE:
             break
     network.load_state_dict(best)
-    named = _tell(network, task.pictures[held], pixels, inputs, device).argmax(axis=1)
-    common = int(task.targets[used].sum(axis=0, dtype=np.float64).argmax())
-    right, majority = (float(task.targets[held, who].mean(dtype=np.float64)) for who in (named, common))
-    return Score(right, majority, len(used), len(held))
+    named = _tell(network, task.pictures[scored], pixels, inputs, device).argmax(axis=1)
+    return Score.of(named, task.targets, used, scored)
 
 
 def _groups(network: Any) -> list[dict[str, Any]]:

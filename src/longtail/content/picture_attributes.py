@@ -60,8 +60,8 @@ class PictureClassifiers:
         names: their attributes.
         classifiers: one each.
         mean, scale: ``(d,)``, which the pictures' rows are standardised by (after their signed square root).
-        scores: one an attribute: classes, pictures of training and validation, accuracy there and that of the
-            majority class.
+        scores: one an attribute: classes, pictures trained on and scored, accuracy there and that of the majority
+            class, see `longtail.content.classifier.Score`.
         skipped: attributes that could not be learned, and why.
     """
 
