@@ -44,8 +44,8 @@ def choose_average(
         floor: the least overall quality, but for chance.
 
     Returns:
-        s, its half-life and the curve. s is 0 where nothing is better for short histories, or where all that is costs known
-        users more than a hundredth of their gain, of the tail or of the rarely taken items in it.
+        s, its half-life and the curve. s is 0 where nothing is better for short histories, or where all that is costs
+        known users more than a hundredth of their gain, of the tail or of the rarely taken items in it.
     """
     n_taken, n_short = np.diff(judge.train.indptr), np.diff(judge.short.indptr)
     curve: list[dict[str, Any]] = []
