@@ -153,16 +153,13 @@ def choose(
     exposure = with_silent(train, exposure, new, pull.silent_exposure)
     states: list[Alternation] = []
     qualities: list[Quality] = []
-    short: list[Float32] = []
     for state in alternate(
         train, users, items, features, z, pull, als, quick, rounds=settings.rounds, last_method="kernel",
         min_interactions=minimum, tail_below=settings.tail_below, exposure=exposure, seed=seed,
         progress=progress,
     ):  # fmt: skip
         states.append(state)
-        short.append(solve_users(judge.short, state.item_vectors, als, exposure=exposure).factors)
-        quality = judge.measure(state.user_factors[judge.users], state.item_vectors)
-        qualities.append(replace(quality, short=judge.measure_short(short[-1], state.item_vectors)))
+        qualities.append(judge.measure(state.user_factors[judge.users], state.item_vectors))
     report["rounds"] = [quality.to_dict() for quality in qualities]
     best = pick(qualities, base, floor=floor, mixed=False)
     if not qualities[best].keeps(floor):
@@ -171,9 +168,10 @@ def choose(
         progress.note(report["guard"])
     choices = replace(choices, rounds=best + 1, pull=pull)
     state = states[best]
+    short = solve_users(judge.short, state.item_vectors, als, exposure=exposure).factors
     mean = average_of(state.user_factors, train)
     average, average_at, report["average"] = choose_average(
-        judge, state.user_factors[judge.users], short[best], state.item_vectors, mean, base,
+        judge, state.user_factors[judge.users], short, state.item_vectors, mean, base,
         weights=settings.average_weights, half_lives=settings.average_half_lives,
         floor=min(floor, qualities[best].overall),
     )  # fmt: skip
@@ -191,7 +189,10 @@ def choose(
         judge, validation, state.item_vectors, content, counts, tail_below=settings.tail_below,
         gates=settings.similar_gates, seed=seed,
     )  # fmt: skip
-    progress.note(f"content beside the vectors: {weight:g} for users, {gate:g} for similar items")
+    progress.note(
+        f"beside the vectors: content {weight:g} for users, {gate:g} for similar items; "
+        f"the average user {average:g}, halved at {average_at:g} items"
+    )
     return replace(
         choices, fusion_weight=weight, fusion_half_at=half_at, similar_weight=gate, similar_half_at=gate_at,
         average_weight=average, average_half_at=average_at,
