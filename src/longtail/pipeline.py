@@ -281,6 +281,7 @@ def publishable(
         history=interactions.matrix,
         als=learned.choices.als.model_dump(mode="json"),
         fusion=model.fusion,
+        average_user=model.average_user,
         length=model.length,
         precision=model.precision,
         field_weights=model.field_weights,

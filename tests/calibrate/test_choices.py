@@ -32,6 +32,12 @@ class TestGuard:
         candidates = [Quality(0.1, 0.1, 0.1, rare=0.2), Quality(0.12, 0.4, 0.5, rare=0.19)]
         assert pick(candidates, base, floor=0.1) == 0
 
+    def test_users_of_whom_little_is_known_are_not_what_pays(self):
+        base = Quality(0.1, 0.1, 0.1, short=0.05)
+        candidates = [Quality(0.1, 0.1, 0.1, short=0.05), Quality(0.12, 0.4, 0.5, short=0.049)]
+        assert pick(candidates, base, floor=0.1) == 0
+        assert pick(candidates[1:], base, floor=0.1) == 0
+
     def test_a_loss_that_may_be_chance_is_allowed(self):
         candidates = [Quality(0.1, 0.1, 0.1), Quality(0.099, 0.2, 0.2, noise=0.002)]
         assert pick(candidates, self.base, floor=0.1) == 1

@@ -23,14 +23,17 @@ USERS, ITEMS = Vocabulary(["u", "01"], "user"), Vocabulary(["a", "007", "c"])
 def test_fused_scores_are_the_formula(shop, honest, make):
     parts = honest(*shop)
     seen, model = parts.interactions, make.model(len(parts.interactions.users), len(parts.interactions.items))
-    model = replace(model, fusion=Fusion(weight=0.7, half_at=3.0))
+    average = model.user_factors.mean(axis=0)
+    fusion = Fusion(weight=0.7, half_at=3.0, average_weight=0.4, average_half_at=6.0)
+    model = replace(model, fusion=fusion, average_user=average)
     method = fused("longtail", model, model.user_factors, seen.matrix, seen.n_interactions)
     scores = method.score_block(np.array([4, 2]))
     for row, user in enumerate([4, 2]):
         history = seen.matrix.toarray()[user] > 0
         p = model.content[history].mean(axis=0)
         gain = 0.7 * 3.0 / (3.0 + seen.n_interactions)
-        expected = model.item_vectors @ model.user_factors[user] + gain * (model.content @ p)
+        asked = model.user_factors[user] + 0.4 * 6.0 / (6.0 + history.sum()) * average
+        expected = model.item_vectors @ asked + gain * (model.content @ p)
         np.testing.assert_allclose(scores[row], expected, rtol=1e-4, atol=1e-5)
 
 

@@ -15,6 +15,7 @@ import pytest
 from longtail.blend import blend
 from longtail.bridge.training import Bridge
 from longtail.bundle import Bundle, load
+from longtail.calibrate.average import average_of
 from longtail.calibrate.model import Fusion, sources
 from longtail.cf.als import solve_users
 from longtail.content.combine import combine
@@ -52,7 +53,8 @@ def blended(bundle: Bundle) -> Bundle:
         precision=precision,
         behaviour_share=posterior.behaviour_share,
         source_codes=sources(bundle.n_interactions, has, posterior.behaviour_share),
-        fusion=Fusion(0.3, 5.0, 0.6, 20.0),
+        fusion=Fusion(0.3, 5.0, 0.6, 20.0, 0.5, 3.0),
+        average_user=average_of(users, bundle.history),
     )
 
 
@@ -105,11 +107,18 @@ def test_behaviour_is_split_by_the_solved_system_of_the_user(shop: Recommender) 
     penalty = als.regularization * (len(rows) + als.background * len(V)) ** als.frequency_scaling
     A += penalty * np.eye(len(A))
     found = shop.explain("c003", "00001")
-    assert {part.of for part in found.by_history} == set(bundle.items.take(rows))
+    common = [part for part in found.by_history if part.kind == "popularity"]
+    assert common == [part for part in found.contributions if part.kind == "popularity"]
+    assert bundle.average_user is not None
+    everybody = 0.5 * 3.0 / (3.0 + len(rows)) * bundle.average_user.astype(np.float64) @ V[item]
+    assert [part.value for part in common] == [pytest.approx(everybody, abs=1e-6)]
+    assert {part.of for part in found.by_history} - {""} == set(bundle.items.take(rows))
     content = bundle.content.astype(np.float64)
     with_content = content[rows].any(axis=1).sum()
     gain = bundle.fusion.gain(bundle.n_interactions[[item]])[0]
     for part in found.by_history:
+        if part.kind == "popularity":
+            continue
         row = bundle.items.row(part.of)
         weight = als.alpha * weights[rows.tolist().index(row)]
         expected = weight * V[item] @ np.linalg.solve(A, V[row]) + gain * content[row] @ content[item] / with_content

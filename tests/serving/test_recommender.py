@@ -69,7 +69,10 @@ def user_scores(bundle: Bundle, vector: np.ndarray, rows: np.ndarray) -> np.ndar
     with_content = [row for row in rows if z[row].any()]
     profile = z[with_content].mean(axis=0) if with_content else np.zeros(z.shape[1])
     gain = bundle.fusion.weight * bundle.fusion.half_at / (bundle.fusion.half_at + bundle.n_interactions)
-    return bundle.item_vectors.astype(np.float64) @ vector + gain * (z @ profile)
+    asked = vector.astype(np.float64)
+    if bundle.average_user is not None and len(rows):
+        asked += bundle.fusion.average_weight * 3.0 / (3.0 + len(rows)) * bundle.average_user
+    return bundle.item_vectors.astype(np.float64) @ asked + gain * (z @ profile)
 
 
 def item_scores(bundle: Bundle, row: int) -> np.ndarray:

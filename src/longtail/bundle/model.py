@@ -105,6 +105,8 @@ class Bundle:
         content_model, bridge, reduction: what a new item's content needs; None where there is no content.
         index: the kind of index to search with.
         indexes: states of indexes already built, by ``user_item`` and ``item_item``; missing ones are built on use.
+        average_user: ``(d,) float32``, the mean user at training, see `longtail.calibrate.model.with_average`; None:
+            not used (older bundles).
         evidence: what only explanations need; None: not kept (bundles of format 1).
 
     Raises:
@@ -149,6 +151,7 @@ class Bundle:
     weights: WeightSettings | None = None
     window: tuple[datetime, datetime] | None = None
     evidence: Evidence | None = None
+    average_user: Float32 | None = None
 
     def __post_init__(self) -> None:
         users, items = len(self.users), len(self.items)
@@ -170,6 +173,8 @@ class Bundle:
             _check(name, getattr(self, name), expected, kind)
         if self.present is not None:
             _check("present", self.present, (items, len(self.fields)), np.bool_)
+        if self.average_user is not None:
+            _check("average_user", self.average_user, (d,), np.float32)
         if self.first_seen is not None:
             _check("first_seen", self.first_seen, (items,), np.dtype("datetime64[s]"))
         if self.history.shape != (users, items) or self.history.dtype != np.float32:

@@ -59,6 +59,8 @@ def save(bundle: Bundle, path: str | Path) -> None:
     with published(Path(path), _is_bundle) as directory:
         for name, fields in _MATRICES.items():
             arrays = {field: getattr(bundle, field) for field in fields}
+            if name == "vectors.safetensors" and bundle.average_user is not None:
+                arrays["average_user"] = bundle.average_user
             if name == "items.safetensors" and bundle.present is not None:
                 arrays["present"] = bundle.present
             if name == "items.safetensors" and bundle.first_seen is not None:
@@ -177,6 +179,8 @@ def _read(path: Path, values: dict[str, Any], verify: bool) -> Bundle:
     for name, fields in _MATRICES.items():
         found = read_tensors(path / name)[0]
         arrays |= {field: found[field] for field in fields}
+        if "average_user" in found:  # older bundles do not know
+            arrays["average_user"] = found["average_user"]
     users = Vocabulary(_read_table(path / "users.arrow").column("id"), "user")
     table = _read_table(path / "items.arrow")
     items = Vocabulary(table.column("id"), "item")

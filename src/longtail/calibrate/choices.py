@@ -11,14 +11,16 @@ from longtail.blend import with_silent
 from longtail.bridge.settings import BridgeMethod, BridgeSettings
 from longtail.calibrate.als_search import choose_als
 from longtail.calibrate.alternation import FEW, MINIMAL_R2, Alternation, Pull, alternate, predict_all, typical_length
+from longtail.calibrate.average import average_of, choose_average
 from longtail.calibrate.fusion import choose_fusion, choose_gate
 from longtail.calibrate.guard import pick
 from longtail.calibrate.holdout import PAIRS
 from longtail.calibrate.lengths import choose_exponent, choose_pull
+from longtail.calibrate.model import Fusion, with_average
 from longtail.calibrate.scoring import Judge, Quality
 from longtail.calibrate.settings import CalibrationSettings
 from longtail.calibrate.weights import choose_field_weights
-from longtail.cf.als import AlsSettings, fit_als
+from longtail.cf.als import AlsSettings, fit_als, solve_users
 from longtail.content.combine import combine, reduce
 from longtail.core.arrays import Bool, Float32
 from longtail.core.features import Features
@@ -37,6 +39,7 @@ class Choices:
         pull: precision and length of the prior.
         fusion_weight: w, in multiples of ``calibrate.fusion.fusion_unit``; fusion_half_at: kappa.
         similar_weight, similar_half_at: the gate of similar items.
+        average_weight, average_half_at: of the average user, added to users of whom little is known.
         learner: the bridge's, as an earlier fit of the same shop kept it; None: they are compared in the fit.
         report: plain JSON: curves, qualities and notes.
     """
@@ -50,6 +53,8 @@ class Choices:
     fusion_half_at: float = 5.0
     similar_weight: float = 0.4
     similar_half_at: float = 20.0
+    average_weight: float = 0.0
+    average_half_at: float = 3.0
     learner: BridgeMethod | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
@@ -98,6 +103,7 @@ def choose(
     fitted = fit_als(train, als, seed=seed, progress=progress)
     users, items = fitted.user_factors, fitted.item_factors
     alone = judge.refer_to(users[judge.users], items)
+    alone = replace(alone, short=judge.measure_short(solve_users(judge.short, items, als).factors, items))
     report["als_alone"] = alone.to_dict()
     choices = Choices(als=als, rounds=0, report=report)
     if settings.method != "longtail":
@@ -131,7 +137,7 @@ def choose(
     neighbours = judge.measure(judge.profiles(content), content)
     report["content_alone"] = neighbours.to_dict()
     # Gains count from the better of what there was: ALS for known items, content for new ones.
-    base = Quality(alone.overall, neighbours.cold, alone.tail, neighbours.mixed, alone.rare)
+    base = Quality(alone.overall, neighbours.cold, alone.tail, neighbours.mixed, alone.rare, alone.short)
     floor = alone.overall * (1.0 - settings.tolerance)
     # What was held out whole is new to this split, however long it has been in the shop.
     exposure = with_silent(train, exposure, new, 0.0)
@@ -162,18 +168,35 @@ def choose(
         progress.note(report["guard"])
     choices = replace(choices, rounds=best + 1, pull=pull)
     state = states[best]
+    short = solve_users(judge.short, state.item_vectors, als, exposure=exposure).factors
+    mean = average_of(state.user_factors, train)
+    average, average_at, report["average"] = choose_average(
+        judge, state.user_factors[judge.users], short, state.item_vectors, mean, base,
+        weights=settings.average_weights, half_lives=settings.average_half_lives,
+        floor=min(floor, qualities[best].overall),
+    )  # fmt: skip
+    known = with_average(
+        state.user_factors[judge.users], mean, Fusion(average_weight=average, average_half_at=average_at),
+        np.diff(judge.train.indptr),
+    )  # fmt: skip
     # What blending gained overall may be spent on bringing new items up; if it gained nothing, nothing may be lost.
     floor = min(floor, qualities[best].overall)
     weight, half_at, report["fusion"] = choose_fusion(
-        judge, state.user_factors[judge.users], state.item_vectors, content, counts, base,
+        judge, known, state.item_vectors, content, counts, base,
         weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor, seed=seed,
     )  # fmt: skip
     gate, gate_at, report["similar"] = choose_gate(
         judge, validation, state.item_vectors, content, counts, tail_below=settings.tail_below,
         gates=settings.similar_gates, seed=seed,
     )  # fmt: skip
-    progress.note(f"content beside the vectors: {weight:g} for users, {gate:g} for similar items")
-    return replace(choices, fusion_weight=weight, fusion_half_at=half_at, similar_weight=gate, similar_half_at=gate_at)
+    progress.note(
+        f"beside the vectors: content {weight:g} for users, {gate:g} for similar items; "
+        f"the average user {average:g}, halved at {average_at:g} items"
+    )
+    return replace(
+        choices, fusion_weight=weight, fusion_half_at=half_at, similar_weight=gate, similar_half_at=gate_at,
+        average_weight=average, average_half_at=average_at,
+    )  # fmt: skip
 
 
 #: Landmarks of the kernels that choices are made with; the final fit has as many as the settings say.

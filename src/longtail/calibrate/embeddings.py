@@ -11,10 +11,11 @@ from longtail.blend import default_exposure, with_silent
 from longtail.bridge.article import fit_article
 from longtail.bridge.training import Bridge
 from longtail.calibrate.alternation import MINIMAL_R2, Alternation, alternate
+from longtail.calibrate.average import average_of
 from longtail.calibrate.choices import Choices, choose
 from longtail.calibrate.fusion import fusion_unit
 from longtail.calibrate.holdout import hold_out
-from longtail.calibrate.model import Fusion, ItemModel, Length
+from longtail.calibrate.model import Fusion, ItemModel, Length, with_average
 from longtail.calibrate.settings import CalibrationSettings
 from longtail.cf.als import AlsFit, AlsSettings, fit_als, solve_users
 from longtail.cf.content_knn import profiles
@@ -167,11 +168,18 @@ def fit(
     content = reduction.apply(z)
     people = np.flatnonzero(np.diff(matrix.indptr))
     sample = people if len(people) <= 2000 else np.sort(np.random.default_rng(seed).choice(people, 2000, replace=False))
+    fusion = Fusion(average_weight=choices.average_weight, average_half_at=choices.average_half_at)
+    average = average_of(users, matrix)
+    asked = with_average(users[sample], average, fusion, np.diff(matrix.indptr)[sample])
     unit = 0.0
     if choices.fusion_weight:
-        unit = fusion_unit(users[sample], state.item_vectors, profiles(matrix[sample], content), content, seed)
-    fusion = Fusion(
-        choices.fusion_weight * unit, choices.fusion_half_at, choices.similar_weight, choices.similar_half_at
+        unit = fusion_unit(asked, state.item_vectors, profiles(matrix[sample], content), content, seed)
+    fusion = replace(
+        fusion,
+        weight=choices.fusion_weight * unit,
+        half_at=choices.fusion_half_at,
+        similar_weight=choices.similar_weight,
+        similar_half_at=choices.similar_half_at,
     )
     return replace(
         model,
@@ -190,6 +198,7 @@ def fit(
         choices={**model.choices, "bridge": state.scores},
         taught=state.taught,
         unseen=state.unseen,
+        average_user=average,
     )
 
 
@@ -208,6 +217,7 @@ def describe(choices: Choices) -> dict[str, Any]:
         "pull": dict(vars(choices.pull)),
         "fusion": {"weight": choices.fusion_weight, "half_at": choices.fusion_half_at},
         "similar": {"weight": choices.similar_weight, "half_at": choices.similar_half_at},
+        "average": {"weight": choices.average_weight, "half_at": choices.average_half_at},
         "curves": choices.report,
     }
 

@@ -21,7 +21,7 @@ from longtail.evaluate.metrics.ndcg import ndcg_at_k
 _SAMPLE = 256
 _QUERIES = 400
 #: What content may cost in gain and still count as costing nothing.
-_FREE = 0.01
+FREE = 0.01
 
 
 def fusion_unit(users: Float32, items: Float32, profiles: Float32, content: Float32, seed: int = 0) -> float:
@@ -92,7 +92,7 @@ def _free(qualities: Sequence[Quality], base: Quality, floor: float) -> int:
     def gain(quality: Quality) -> float:
         return replace(quality, cold=np.nan).gain_over(base, mixed=False)
 
-    enough = gain(qualities[0]) - _FREE
+    enough = gain(qualities[0]) - FREE
     return max(i for i, quality in enumerate(qualities) if not i or (quality.keeps(floor) and gain(quality) >= enough))
 
 

@@ -17,9 +17,9 @@ def pick(candidates: Sequence[Quality], base: Quality, *, floor: float, mixed: b
         mixed: whether it counts how far up new items stand among known ones.
 
     Returns:
-        Of the candidates at or above the floor that cost neither the tail nor the rarely taken items in it, the one
-        with the largest gain. If none keeps these, the best at or above the floor; if none of those is, the one that
-        costs least.
+        Of the candidates at or above the floor that cost neither the tail nor the rarely taken items in it, and of
+        those that do not cost users of whom little is known either, the one with the largest gain. A condition that no
+        candidate meets is dropped; if none is at or above the floor, the one that costs least.
 
     Raises:
         ValueError: no candidates.
@@ -30,4 +30,5 @@ def pick(candidates: Sequence[Quality], base: Quality, *, floor: float, mixed: b
     if not allowed:
         return max(range(len(candidates)), key=lambda i: candidates[i].overall)
     kept = [i for i in allowed if not (candidates[i].tail < base.tail or candidates[i].rare < base.rare)] or allowed
+    kept = [i for i in kept if not candidates[i].short < base.short] or kept
     return max(kept, key=lambda i: (candidates[i].gain_over(base, mixed=mixed), -i))

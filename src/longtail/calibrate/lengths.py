@@ -80,7 +80,8 @@ def choose_pull(
             tau = pull.tau(als, matrix.shape[0])
             items = blend(matrix, users, prior, has, tau, als, exposure=exposed, start=near).vectors
             people = solve_users(judge.train, items, als, exposure=exposed, start=users[judge.users]).factors
-            seen[pull] = judge.measure(people, items)
+            newcomers = solve_users(judge.short, items, als, exposure=exposed).factors
+            seen[pull] = replace(judge.measure(people, items), short=judge.measure_short(newcomers, items))
             told = {"precision": pull.precision, "scale": pull.scale, "silent_exposure": pull.silent_exposure}
             curve.append({**told, **seen[pull].to_dict()})
         return seen[pull]

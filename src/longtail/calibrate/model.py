@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,19 +22,24 @@ LEARNED_FROM = 0.95
 
 @dataclass(frozen=True)
 class Fusion:
-    """How much content itself, beside the vectors, says; it fades as an item gathers interactions.
+    """What counts beside the vectors: content itself, which fades as an item gathers interactions, and the average
+    user, who fades as a user does.
 
     Attributes:
         weight: w, content's part in user -> item scores of an item without interactions; 0 is none.
         half_at: kappa, the interactions at which that part is halved.
         similar_weight: content's part in [0, 1] of item -> item scores asked by an item without interactions.
         similar_half_at: the interactions of the asking item at which that part is halved.
+        average_weight: s, how much of the average user is added to a user without interactions; 0 is none.
+        average_half_at: the items a user took at which that is halved.
     """
 
     weight: float = 0.0
     half_at: float = 5.0
     similar_weight: float = 0.0
     similar_half_at: float = 20.0
+    average_weight: float = 0.0
+    average_half_at: float = 3.0
 
     def gain(self, n_interactions: Int64) -> Float32:
         """g_i = w kappa / (kappa + n_i), ``(n,) float32``: score(u, i) = u.v_i + g_i p_u.z_i."""
@@ -46,14 +51,32 @@ class Fusion:
         n = np.asarray(n_interactions, dtype=np.float64)
         return np.asarray(self.similar_weight * self.similar_half_at / (self.similar_half_at + n), dtype=np.float32)
 
+    def average_gain(self, n_taken: Int64) -> Float32:
+        """s_u, ``(n,) float32``, of users who took so many items: they ask with u + s_u ū, ū the average user."""
+        n = np.asarray(n_taken, dtype=np.float64)
+        return np.asarray(self.average_weight * self.average_half_at / (self.average_half_at + n), dtype=np.float32)
+
     def to_dict(self) -> dict[str, float]:
         """Plain values for a manifest; ``Fusion(**values)`` restores it."""
-        return {
-            "weight": self.weight,
-            "half_at": self.half_at,
-            "similar_weight": self.similar_weight,
-            "similar_half_at": self.similar_half_at,
-        }
+        return asdict(self)
+
+
+def with_average(users: Float32, average: Float32 | None, fusion: Fusion, n_taken: Int64) -> Float32:
+    """u + s_u ū, ``(n, d) float32``: what users ask with, and nothing else is solved with.
+
+    Shrinking a vector to zero says of somebody of whom little is known that they like nothing; that they are like
+    everybody is the better guess. It is the prior of the users, as the prediction is that of the items.
+
+    Args:
+        users: ``(n, d) float32``.
+        average: ū, ``(d,) float32``, the mean of the users' vectors; None: nothing is added.
+        fusion: has s and its half-life.
+        n_taken: ``(n,)``, items each user took. Who took none keeps their vector: for them there is the fallback.
+    """
+    if average is None or fusion.average_weight == 0:
+        return users
+    gain = np.where(np.asarray(n_taken) > 0, fusion.average_gain(n_taken), np.float32(0.0))
+    return np.asarray(users + gain[:, None] * average, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -96,6 +119,7 @@ class ItemModel:
         choices: plain JSON: every choice with its curve on validation, and notes for people.
         taught: ``(n_items,) bool``, items whose vectors were targets of the bridge; None where there is no bridge.
         unseen: how the bridge predicted the items it learned from; None without a bridge. Explanations need it.
+        average_user: ``(d,) float32``, the mean of ``user_factors``, see :func:`with_average`; None: not used.
     """
 
     als_user_factors: Float32
@@ -115,6 +139,7 @@ class ItemModel:
     choices: dict[str, Any] = field(default_factory=dict)
     taught: Bool | None = None
     unseen: Unseen | None = None
+    average_user: Float32 | None = None
 
 
 def sources(n_interactions: Int64, has_prediction: Bool, behaviour_share: Float32) -> npt.NDArray[np.uint8]:

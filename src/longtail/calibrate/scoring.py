@@ -23,6 +23,8 @@ ENOUGH_NEW = 500
 #: What counts how much when candidates are compared.
 WEIGHTS = {"overall": 2.0, "cold": 1.0, "tail": 1.0, "rare": 1.0, "mixed": 0.5}
 LIMIT = 3.0
+#: What users are like of whom little is known: they took so many items.
+SHORT = (1, 3, 10)
 #: Scores computed for one candidate at most: bounds the users of large catalogs, whose users have more pairs each.
 CELLS = 60_000_000
 
@@ -39,6 +41,7 @@ class Quality:
             NaN where there are next to none.
         rare: as tail, but items held out whole are no candidates and only pairs with items that have training
             interactions count: a gain for new items must not hide a loss for those that sell now and then.
+        short: as overall, for users of whom only one, three or ten items are known; NaN where it was not measured.
         noise: standard error of the paired difference of overall quality to the judge's reference; 0 without one.
     """
 
@@ -47,6 +50,7 @@ class Quality:
     tail: float
     mixed: float = np.nan
     rare: float = np.nan
+    short: float = np.nan
     noise: float = 0.0
 
     def keeps(self, floor: float) -> bool:
@@ -139,6 +143,7 @@ class Judge:
         # Some measures are one ranking, looked at for different pairs.
         self._ranking = {"mixed": "overall"} if "rare" in self.masks else {"mixed": "overall", "rare": "tail"}
         self._reference: Float64 | None = None
+        self.short: Any = _shortened(self.train, SHORT, seed)
 
     @property
     def usable(self) -> bool:
@@ -159,6 +164,13 @@ class Judge:
     def measure(self, users: Float32, items: Float32, *, only: tuple[str, ...] | None = None) -> Quality:
         """Quality of ``users @ items.T``; ``users`` are the factors of this judge's users, ``(len(self.users), d)``."""
         return self.measure_scores(lambda rows: users[rows] @ items.T, only=only)
+
+    def measure_short(self, users: Float32, items: Float32) -> float:
+        """Overall quality for users folded in by ``self.short``: of each one, three or ten items, drawn with the seed.
+
+        What is left out of the rankings is the same: all that a user has.
+        """
+        return self.measure(users, items, only=("overall",)).overall
 
     def measure_scores(self, score_block: Any, *, only: tuple[str, ...] | None = None) -> Quality:
         """Quality of any scores; rows are positions in ``self.users``."""
@@ -226,6 +238,18 @@ def _draw(rows: Int64, size: int, seed: int) -> Int64:
     if len(rows) <= size:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, size, replace=False))
+
+
+def _shortened(pairs: Any, lengths: tuple[int, ...], seed: int) -> Any:
+    """So many pairs of each user, drawn with the seed: as the first, the second, ... of the lengths says, in turn."""
+    counts = np.diff(pairs.indptr)
+    rows = np.repeat(np.arange(len(counts)), counts)
+    order = np.lexsort((np.random.default_rng([seed, 2]).random(pairs.nnz), rows))
+    place = np.empty(pairs.nnz, dtype=np.int64)
+    place[order] = np.arange(pairs.nnz) - np.repeat(pairs.indptr[:-1], counts)
+    keep = place < np.resize(lengths, len(counts))[rows]
+    indptr = np.concatenate([[0], np.cumsum(keep)])[pairs.indptr]
+    return sparse.csr_array((pairs.data[keep], pairs.indices[keep], indptr), shape=pairs.shape)
 
 
 def _thinned(pairs: Any, new: Bool, share: float, seed: int) -> Any:

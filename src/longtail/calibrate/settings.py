@@ -39,6 +39,10 @@ class CalibrationSettings(Settings):
     """w, in multiples of the typical score: content's part in a user's score of an item without events."""
     fusion_half_lives: tuple[float, ...] = (0.3, 1.0, 5.0, 20.0)
     """kappa: the number of interactions at which content's part is halved."""
+    average_weights: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0)
+    """How much of the average user is added to a user of whom little is known."""
+    average_half_lives: tuple[float, ...] = (3.0, 30.0)
+    """The number of items a user took at which that is halved."""
     similar_gates: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8)
     """Content's part in the similar items of an item without events."""
     field_weights: dict[str, float] | None = None

@@ -87,7 +87,8 @@ def _lines(found: Explanation, parts: Sequence[Contribution], shop: Recommender)
         elif part.kind == "content":
             lines.append((part.value, f"{of}: likeness itself"))
         elif part.kind == "popularity":
-            lines.append((part.value, "so many users took it"))
+            alone = len(parts) == 1  # the fallback; else the average user, beside what is known of this one
+            lines.append((part.value, "so many users took it" if alone else "what everybody likes"))
         elif part.kind == "rest":
             lines.append((part.value, "not accounted for: the user's vector is older than the items are"))
     return lines

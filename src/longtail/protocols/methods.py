@@ -11,7 +11,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from longtail.blend import default_exposure
-from longtail.calibrate.model import ItemModel
+from longtail.calibrate.model import ItemModel, with_average
 from longtail.cf.als import AlsSettings, solve_users
 from longtail.cf.content_knn import ContentNeighbours, profiles
 from longtail.cf.popular import Popularity
@@ -201,7 +201,8 @@ def standard_methods(parts: TrainedParts, history: sparse.csr_array | None = Non
 def fused(
     name: str, model: ItemModel, user_factors: Float32, history: sparse.csr_array, n_interactions: Int64
 ) -> Factors:
-    """score(u, i) = u.v_i + g_i p_u.z_i as one inner product of ``[u; p_u]`` with ``[v_i; g_i z_i]``."""
+    """(u + s_u ū).v_i + g_i p_u.z_i as one inner product of ``[u + s_u ū; p_u]`` with ``[v_i; g_i z_i]``."""
+    user_factors = with_average(user_factors, model.average_user, model.fusion, np.diff(history.indptr))
     if model.fusion.weight == 0 or model.content.shape[1] == 0:
         return Factors(name, user_factors, model.item_vectors)
     gain = model.fusion.gain(n_interactions)

@@ -20,6 +20,7 @@ def als_alone(bundle: Bundle) -> Recommender:
             item_vectors=bundle.als_item_factors,
             content=np.zeros((len(bundle.items), 0), dtype=np.float32),
             fusion=Fusion(),
+            average_user=None,
             indexes={},
         )
     )

@@ -1,10 +1,10 @@
 """A score taken apart, exactly: over the items of a history, and over the fields of an item's content.
 
-    score(u, i) = u·v_i + g_i p_u·z_i,    u = A_u^-1 Σ_j c_j v_j,    v_i = e_i + A_i^-1 τ f_i
+    score(u, i) = (u + s_u ū)·v_i + g_i p_u·z_i,    u = A_u^-1 Σ_j c_j v_j,    v_i = e_i + A_i^-1 τ f_i
 
 Behaviour is u·e_i, over the history by the solved system of the user. What content predicts, u·A_i^-1 τ f_i, and what
 it says itself, g_i p_u·z_i, are over the fields by Shapley values, since neither is a sum over them. What events bring,
-e_i, is what the prediction does not.
+e_i, is what the prediction does not. What everybody would give it, s_u ū·v_i, is a part by itself.
 """
 
 from __future__ import annotations
@@ -76,12 +76,15 @@ def explain_for_user(
         worth, said = masked.predictions @ (pull @ user), gain * (masked.content @ profile)
     parts += _over_fields("prediction", players, worth, float(user @ predicted))
     parts += _over_fields("content", players, said, gain * float(profile @ bundle.content[item]))
+    everybody = float((query[:d].astype(np.float64) - user) @ wide)
+    common = [Contribution("popularity", "", everybody)] if everybody else []
+    parts += common
 
     # The mean over the history is a sum over it too: every item with content has its share of p_u.
     shares = bundle.content[taken.rows].astype(np.float64)
     shares /= max(1, int(shares.any(axis=1).sum()))
     said_by = gain * (shares @ bundle.content[item]) if profile.any() else np.zeros(len(shares))
-    by_history = _each("behaviour", bundle.items.take(taken.rows), system.by_pair(wide) + said_by)
+    by_history = _each("behaviour", bundle.items.take(taken.rows), system.by_pair(wide) + said_by) + common
     return _explanation(snapshot, asked, item, score, parts, by_history=by_history)
 
 

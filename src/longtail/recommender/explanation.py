@@ -9,7 +9,7 @@ from longtail.core.ranking import Source
 
 #: ``behaviour``: what people did with the item, by an item of the user's history. ``prediction``: what a field of its
 #: content says about what people would do. ``content``: what a field says by itself, beside behaviour. ``popularity``:
-#: how many took it. ``rest``: what no part accounts for.
+#: how many took it, or how the average user likes it. ``rest``: what no part accounts for.
 Kind = Literal["behaviour", "prediction", "content", "popularity", "rest"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -40,7 +40,7 @@ class Explanation:
         source, n_interactions: of the item, as in a ranking.
         contributions: parts whose sum is the score: behaviour, prediction and content, each with the largest first.
         by_history: the same score by the items of the history alone, each with all it brings by whatever way, largest
-            first, and the rest; empty where a score does not come from a history.
+            first, then what the average user brings, and the rest; empty where a score does not come from a history.
         taken_by_both: how many took both items; None where it is not two items that are compared.
         note: what a person should know about this score, or empty.
     """

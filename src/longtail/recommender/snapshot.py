@@ -12,6 +12,7 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 
 from longtail.bundle import Bundle
+from longtail.calibrate.model import with_average
 from longtail.cf.content_knn import profiles
 from longtail.core.arrays import Bool, Float32, Int64
 from longtail.core.ranking import SOURCES
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # at run time they bring the solver, which known users do not
 class Snapshot:
     """One state of the catalog. Nothing in it changes but what is made on first use, so any number of threads may read.
 
-    user -> item: stored [v_i; g_i z_i], asked with [u; p_u].
+    user -> item: stored [v_i; g_i z_i], asked with [u + s_u ū; p_u].
     item -> item: stored [v_j; z_j] with both parts of unit length, asked with [(1 - g_q) v_q; g_q z_q].
 
     Attributes:
@@ -255,7 +256,8 @@ def item_query(bundle: Bundle, vector: Float32, content: Float32, n_interactions
 
 
 def user_query(bundle: Bundle, vector: Float32, rows: Int64) -> Float32 | None:
-    """[u; p_u], ``(d + d_z,) float32``: a user's question, with the items of the history; None if it says nothing.
+    """[u + s_u ū; p_u], ``(d + d_z,) float32``: a user's question, with the items of the history; None if these say
+    nothing.
 
     Where fusion gives content no weight, p_u is left zero, so that it is no reason for an answer.
     """
@@ -265,8 +267,10 @@ def user_query(bundle: Bundle, vector: Float32, rows: Int64) -> Float32 | None:
     profile = profiles(history, bundle.content[rows])[0]
     if bundle.fusion.weight == 0:
         profile = np.zeros_like(profile)
-    query = np.concatenate([vector, profile]).astype(np.float32)
-    return query if query.any() else None
+    if not vector.any() and not profile.any():
+        return None
+    asked = with_average(vector[None], bundle.average_user, bundle.fusion, np.array([len(rows)]))[0]
+    return np.concatenate([asked, profile]).astype(np.float32)
 
 
 def unit_rows(matrix: Float32) -> Float32:
