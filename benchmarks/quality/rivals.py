@@ -23,6 +23,8 @@ from longtail.protocols.foreign import BoundEmbeddings
 
 PACKAGES = {"irspack": "irspack==0.5.2", "cmfrec": "cmfrec==3.5.1.post14", "lightfm": "lightfm-next"}
 WORKER = Path(__file__).with_name("rival_worker.py")
+#: What they import without saying so.
+NEEDED = ("numpy", "scipy", "pandas", "threadpoolctl")
 #: Seconds after which an installation counts as one that does not install.
 PATIENCE = 1800
 #: Seconds of tuning and training a rival on one problem; then the best of what was tried counts, and the log says so.
@@ -124,7 +126,7 @@ def environment(name: str, work: Path) -> tuple[Path | None, str]:
     if (home / "installed").exists():
         return python, ""
     venv.create(home, with_pip=True, clear=True)
-    command = [str(python), "-m", "pip", "install", "--quiet", "numpy", "scipy", PACKAGES[name]]
+    command = [str(python), "-m", "pip", "install", "--quiet", *NEEDED, PACKAGES[name]]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
