@@ -2,10 +2,16 @@
 
 import csv
 import json
+import os
+import shutil
+import tempfile
 import threading
 import urllib.request
 import webbrowser
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -129,3 +135,43 @@ def judge_in_browser(monkeypatch):
             state = json.load(urllib.request.urlopen(request))
 
     monkeypatch.setattr(webbrowser, "open", lambda url: threading.Thread(target=answer, args=(url,)).start())
+
+
+@pytest.fixture(scope="session")
+def open_page() -> Iterator[Callable[..., Any]]:
+    """Open a file or an address in headless chromium, of a desktop's or a phone's width, and give the driver.
+
+    Without chromium the test is skipped; where ``LONGTAIL_BROWSER=required`` is set, it fails.
+    """
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    chromedriver = shutil.which("chromedriver")
+    if chromium is None or chromedriver is None:
+        said = "chromium and chromedriver are not installed (Debian: apt-get install chromium chromium-driver)"
+        if os.environ.get("LONGTAIL_BROWSER") == "required":
+            pytest.fail(f"{said}, and LONGTAIL_BROWSER=required")
+        pytest.skip(said)
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    with tempfile.TemporaryDirectory() as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        for flag in (
+            "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+            "disable-component-update", "disable-sync", "disable-dev-shm-usage", f"user-data-dir={profile}",
+        ):  # fmt: skip
+            options.add_argument(f"--{flag}")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+
+        def opened(page: Path | str, *, width: int = 1200, height: int = 900, phone: bool = False) -> Any:
+            metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+            driver.get_log("browser"), driver.get_log("performance")  # of the page before
+            driver.get(page if isinstance(page, str) else page.resolve().as_uri())
+            return driver
+
+        try:
+            yield opened
+        finally:
+            driver.quit()

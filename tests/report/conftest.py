@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -185,43 +181,3 @@ def _heads(level: int, at: int) -> Section:
     values = {m: np.clip(means.get(m, 0.05) + rng.normal(0, 0.02, 100), 0, 1) for m in (*METHODS, "bridge")}
     comparisons = compare_each({"ndcg@10": values}, resamples=200)
     return Section(f"{level} events", 44, 12, 100, 0, 100, comparisons)
-
-
-@pytest.fixture(scope="session")
-def open_page() -> Iterator[Callable[..., Any]]:
-    """Open a page in headless chromium, of a desktop's or a phone's width, and give the driver.
-
-    Without chromium the test is skipped; where ``LONGTAIL_BROWSER=required`` is set, it fails.
-    """
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    chromedriver = shutil.which("chromedriver")
-    if chromium is None or chromedriver is None:
-        said = "chromium and chromedriver are not installed (Debian: apt-get install chromium chromium-driver)"
-        if os.environ.get("LONGTAIL_BROWSER") == "required":
-            pytest.fail(f"{said}, and LONGTAIL_BROWSER=required")
-        pytest.skip(said)
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    with tempfile.TemporaryDirectory() as profile:
-        options = webdriver.ChromeOptions()
-        options.binary_location = chromium
-        for flag in (
-            "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-            "disable-component-update", "disable-sync", "disable-dev-shm-usage", f"user-data-dir={profile}",
-        ):  # fmt: skip
-            options.add_argument(f"--{flag}")
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        driver = webdriver.Chrome(options=options, service=Service(chromedriver))
-
-        def opened(page: Path, *, width: int = 1200, height: int = 900, phone: bool = False) -> Any:
-            metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
-            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-            driver.get_log("browser"), driver.get_log("performance")  # of the page before
-            driver.get(page.resolve().as_uri())
-            return driver
-
-        try:
-            yield opened
-        finally:
-            driver.quit()
