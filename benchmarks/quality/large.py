@@ -4,7 +4,7 @@ python benchmarks/quality/large.py              two shops, then results/large.js
 
 Two shops of the same size, fields, noise and gaps. In the *smooth* one what an item is liked for is a sum over its
 fields: what a kernel on the cosine is made for. In the *mixed* one half of it is how fields go together: occasion with
-category, brand with category, what the text says bent by a nonlinearity. Customers take, of eight items offered by Zipf
+category, the brand's class of price with category, what the text says bent by a nonlinearity. Customers take, of eight items offered by Zipf
 popularity, the one they like best. A tenth of the items is held out of everything and ranked among itself. The learners
 get the ALS vectors of some of the others, 1,000 to 20,000, all with the settings that are longtail's own. Nothing was
 tuned on the held-out items: what training would keep is chosen on its own out-of-sample predictions.
@@ -43,7 +43,7 @@ from shop import generate  # noqa: E402
 
 from protocols import commit, machine  # noqa: E402
 
-ITEMS, USERS, PAIRS, RANK = 24_000, 30_000, 1_200_000, 24
+ITEMS, USERS, PAIRS, RANK = 24_000, 30_000, 2_500_000, 16
 HEADS = (1_000, 3_000, 10_000, 20_000)
 #: How many values each attribute has, and how often it is not said.
 ATTRIBUTES = {"category": 40, "occasion": 12, "brand": 150, "colour": 12, "price": 8}
@@ -64,9 +64,10 @@ def shop(kind: str, n_items: int, seed: int) -> tuple[Features, Float32]:
     liked = 0.8 * liked + 0.6 * _scaled(style @ rng.standard_normal((8, RANK)))
     if kind == "mixed":
         together = np.zeros((n_items, RANK))
-        for first, second in (("occasion", "category"), ("brand", "category")):
-            pairs = rng.standard_normal((ATTRIBUTES[first], ATTRIBUTES[second], RANK))
-            together += pairs[codes[first], codes[second]]
+        # A brand is cheap, usual, good or dear, which means something else in every category.
+        tier = rng.integers(4, size=ATTRIBUTES["brand"])[codes["brand"]]
+        for code, size in ((codes["occasion"], ATTRIBUTES["occasion"]), (tier, 4)):
+            together += rng.standard_normal((size, ATTRIBUTES["category"], RANK))[code, codes["category"]]
         bent = np.sin(1.5 * style @ rng.standard_normal((8, 16)) / np.sqrt(8)) @ rng.standard_normal((16, RANK))
         liked = _scaled(liked) + _scaled(_scaled(together) * np.sqrt(2) + _scaled(bent))
     liked = np.sqrt(1 - PRIVATE) * _scaled(liked) + np.sqrt(PRIVATE) * rng.standard_normal((n_items, RANK))
