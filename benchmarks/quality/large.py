@@ -185,7 +185,8 @@ def page(document: dict[str, Any]) -> str:
             cells = [f"{row['r2'][name]:.3f}" for name in ("kernel", "network", "mean")]
             cells += [f"{means[name]['mean']:.4f}" for name in ("kernel", "network", "mean")]
             cells += [_difference(row["ndcg@10"], name) for name in ("network", "mean")]
-            lines.append(f"| {row['heads']:,} | {' | '.join(cells)} | {row['kept']} | {row['processor seconds']:.0f} |")
+            cells += [row["kept"], ", ".join(map(str, row["epochs"])), f"{row['processor seconds']:.0f}"]
+            lines.append(f"| {row['heads']:,} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
