@@ -40,12 +40,16 @@ def _draw(seed: Any, activity: Any, popular: Any, tastes_u: Any, tastes_i: Any, 
         pairs[pair] = user * n_items + item
 
 
-def generate(n_users: int, n_items: int, n_pairs: int, *, rank: int = 32, seed: int = 0) -> sp.csr_array:
+def generate(
+    n_users: int, n_items: int, n_pairs: int, *, rank: int = 32, seed: int = 0, tastes: Any = None
+) -> sp.csr_array:
     """An ``(n_users, n_items) float32`` matrix with exactly ``n_pairs`` pairs; weights are purchase counts.
 
     Every pair is the item of the best taste among eight drawn by popularity, so behaviour has both a long tail and
-    something to learn.
+    something to learn. What an item is liked for is random, or ``tastes (n_items, rank) float32``.
     """
+    if tastes is not None:
+        rank = tastes.shape[1]
     rng = np.random.default_rng(seed)
     popularity = np.cumsum(rng.permutation(1.0 / np.arange(1, n_items + 1) ** 0.8))
     middles = (np.arange(PARTS) + 0.5) / PARTS * popularity[-1]
@@ -53,7 +57,7 @@ def generate(n_users: int, n_items: int, n_pairs: int, *, rank: int = 32, seed: 
     activity = np.cumsum(rng.lognormal(0.0, 1.0, n_users))
     activity /= activity[-1]
     tastes_u = rng.standard_normal((n_users, rank), np.float32)
-    tastes_i = rng.standard_normal((n_items, rank), np.float32)
+    tastes_i = rng.standard_normal((n_items, rank), np.float32) if tastes is None else tastes
     found = np.zeros(0, np.int64)
     while len(found) < n_pairs:
         drawn = np.empty(int((n_pairs - len(found)) * 1.2) + 1000, np.int64)
