@@ -97,6 +97,10 @@ def run(name: str, data: str | None, only: list[str], rivals: Path | None, out: 
                 from lift import lifts
 
                 result["lift"] = lifts(parts[-1], events, len(catalog.items), result["split"], options)
+            if label == "random":
+                from among_all import tail_among_all
+
+                result["sections"].append(tail_among_all(parts[-1], events, catalog, asked))
             if label == "cold":
                 from lift import cold_hits
 

@@ -7,7 +7,8 @@ import numpy as np
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
-from longtail.data.split import warm_pairs
+from longtail.data.interactions import Interactions
+from longtail.data.split import PairSplit, warm_pairs
 from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import candidate_sets
@@ -47,13 +48,7 @@ def random_holdout(
         LeakError: training saw what is tested.
     """
     options = options or Options()
-    whole = whole_period(events, catalog)
-    rows, columns = whole.pairs()
-    in_catalog = np.arange(len(whole.items)) < len(catalog.items)
-    generator = np.random.default_rng(options.seed)
-    split = warm_pairs(
-        rows, columns, len(whole.users), in_catalog, generator, validation=share, test=share, at_least=at_least
-    )
+    whole, split = draw(events, catalog, share=share, at_least=at_least, seed=options.seed)
     training = without_pairs(events, whole, split.test | split.validation)
     hidden = of_pairs(events, whole, split.test)
     apart = of_pairs(events, whole, split.validation)
@@ -76,4 +71,17 @@ def random_holdout(
             "held-out events": len(hidden),
         },
         progress=progress,
+    )
+
+
+def draw(
+    events: Events, catalog: Catalog, *, share: float = 0.1, at_least: int = 3, seed: int = 0
+) -> tuple[Interactions, PairSplit]:
+    """All pairs, and which of them are tested and which are for choices; see :func:`random_holdout`."""
+    whole = whole_period(events, catalog)
+    rows, columns = whole.pairs()
+    in_catalog = np.arange(len(whole.items)) < len(catalog.items)
+    generator = np.random.default_rng(seed)
+    return whole, warm_pairs(
+        rows, columns, len(whole.users), in_catalog, generator, validation=share, test=share, at_least=at_least
     )
