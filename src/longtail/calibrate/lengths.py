@@ -1,15 +1,19 @@
-"""Direction and length of a prediction apart: beta on cold items alone, then s and tau in the whole catalog."""
+"""Direction and length of a prediction apart: beta on cold items alone, then s and tau in the whole catalog.
+
+s and tau are first chosen on one solve with the first predictions, which is cheap, and then moved by a step of their
+grids where whole alternations are better for it: predictions of a later round are worth another trust than the first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from longtail.blend import blend, with_silent
-from longtail.calibrate.alternation import Pull
+from longtail.calibrate.alternation import Alternation, Pull
 from longtail.calibrate.guard import pick
 from longtail.calibrate.model import Length
 from longtail.calibrate.scoring import Judge, Quality
@@ -100,3 +104,47 @@ def choose_pull(
         if best == before:
             break
     return best, curve
+
+
+def choose_rounds(
+    judge: Judge,
+    run: Callable[[Pull], Iterable[Alternation]],
+    pull: Pull,
+    base: Quality,
+    *,
+    scales: Sequence[float],
+    precisions: Sequence[float],
+    floor: float,
+) -> tuple[Pull, int, Alternation, Quality, list[dict[str, Any]]]:
+    """The rounds of the alternation, and with them tau and s once more, a step of their grids either way.
+
+    Args:
+        run: the alternation with a pull, round by round.
+        pull: from :func:`choose_pull`; it stays unless another gains more under the guard.
+        base, floor: see :func:`choose_pull`.
+
+    Returns:
+        The pull, how many rounds, where they came to, how good that is, and the curve: a point a round.
+    """
+    curve: list[dict[str, Any]] = []
+
+    def attempt(candidate: Pull) -> tuple[Pull, int, Alternation, Quality]:
+        tried = []
+        for number, state in enumerate(run(candidate), 1):
+            quality = judge.measure(state.user_factors[judge.users], state.item_vectors)
+            told = {"precision": candidate.precision, "scale": candidate.scale, "round": number}
+            curve.append({**told, **quality.to_dict()})
+            tried.append((candidate, number, state, quality))
+        return best_of(tried)
+
+    def best_of(
+        tried: list[tuple[Pull, int, Alternation, Quality]],
+    ) -> tuple[Pull, int, Alternation, Quality]:
+        return tried[pick([quality for *_, quality in tried], base, floor=floor, mixed=False)]
+
+    best = attempt(pull)
+    for name, values in (("precision", sorted(precisions)), ("scale", sorted(scales))):
+        here = values.index(getattr(pull, name))
+        near = [values[place] for place in (here - 1, here + 1) if 0 <= place < len(values)]
+        best = best_of([best, *(attempt(replace(best[0], **{name: value})) for value in near)])
+    return *best, curve
