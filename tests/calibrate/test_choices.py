@@ -177,6 +177,16 @@ class TestLength:
         assert np.median(np.linalg.norm(calibrated, axis=1)) == pytest.approx(2.0, rel=1e-4)
 
 
+def test_exposure_by_the_first_event_or_all_the_time():
+    matrix = sparse.csr_array(np.array([[1, 1, 0, 0]], np.float32))
+    given = np.array([0.25, 1, 0, 0], np.float32)
+    new = np.array([False, False, False, True])
+    by_first = Pull(silent_exposure=0.5).exposure(matrix, given, new)
+    always = Pull(silent_exposure=0.5, since_first=False).exposure(matrix, given, new)
+    np.testing.assert_allclose(by_first, [0.25, 1, 0.5, 0])
+    np.testing.assert_allclose(always, [1, 1, 0.5, 0])
+
+
 class TestRounds:
     """Whole alternations that come to an overall quality and a tail known beforehand."""
 

@@ -150,7 +150,7 @@ def choose(
         new=new, start=items,
     )  # fmt: skip
     progress.note(f"prior: precision {pull.precision:g} λ(0), length {pull.scale:g}, exponent {pull.exponent:g}")
-    exposure = with_silent(train, exposure, new, pull.silent_exposure)
+    exposure = pull.exposure(train, exposure, new)
 
     def run(candidate: Pull) -> Iterator[Alternation]:
         return alternate(

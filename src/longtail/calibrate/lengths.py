@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from longtail.blend import blend, with_silent
+from longtail.blend import blend
 from longtail.calibrate.alternation import Alternation, Pull
 from longtail.calibrate.guard import pick
 from longtail.calibrate.model import Length
@@ -59,7 +59,7 @@ def choose_pull(
     new: Bool | None,
     start: Float32,
 ) -> tuple[Pull, list[dict[str, Any]]]:
-    """s, tau and the exposure of silent items under the guard: one after the other, twice.
+    """s, tau and the exposures under the guard: one after the other, twice.
 
     How far up new items stand among known ones does not count here: lengths that bring them up push rarely taken items,
     which have the same prior, over better ones. That is left to fusion, which knows who has no events.
@@ -70,7 +70,7 @@ def choose_pull(
         raw: ``(n_items, d)`` predictions, out of sample; ``has``: which items have one.
         typical: see :func:`longtail.calibrate.alternation.typical_length`.
         base: what gains are counted from; ``floor``: the least overall quality.
-        exposure: ``(n_items,)``, 0 for items without events; ``new``: see :func:`longtail.blend.with_silent`.
+        exposure: ``(n_items,)``, 0 for items without events; ``new``: see :meth:`Pull.exposure`.
         start: ``(n_items, d)`` vectors near the solution, which make each candidate a short solve.
     """
     curve: list[dict[str, Any]] = []
@@ -79,22 +79,28 @@ def choose_pull(
     def measure(pull: Pull) -> Quality:
         if pull not in seen:
             prior = pull.length(raw, typical).apply(raw)
-            exposed = with_silent(matrix, exposure, new, pull.silent_exposure)
+            exposed = pull.exposure(matrix, exposure, new)
             near = np.where(exposure[:, None] > 0, start, prior)
             tau = pull.tau(als, matrix.shape[0])
             items = blend(matrix, users, prior, has, tau, als, exposure=exposed, start=near).vectors
             people = solve_users(judge.train, items, als, exposure=exposed, start=users[judge.users]).factors
             newcomers = solve_users(judge.short, items, als, exposure=exposed).factors
             seen[pull] = replace(judge.measure(people, items), short=judge.measure_short(newcomers, items))
-            told = {"precision": pull.precision, "scale": pull.scale, "silent_exposure": pull.silent_exposure}
+            told = {name: getattr(pull, name) for name in ("precision", "scale", "silent_exposure", "since_first")}
             curve.append({**told, **seen[pull].to_dict()})
         return seen[pull]
 
-    axes = {"scale": sorted(scales), "precision": sorted(precisions), "silent_exposure": sorted(silent_exposures)}
+    axes: dict[str, Sequence[Any]] = {
+        "scale": sorted(scales),
+        "precision": sorted(precisions),
+        "silent_exposure": sorted(silent_exposures),
+    }
     middle = {name: values[(len(values) - 1) // 2] for name, values in axes.items()}
     best = Pull(exponent=exponent, target_exponent=target_exponent, **middle)
     if "cold" not in judge.relevant:  # nothing tells what the silent are, so their prediction is left as it is
         del axes["silent_exposure"]
+    if np.any((exposure > 0) & (exposure < 1)):  # otherwise there are no times, or nothing to tell apart
+        axes["since_first"] = (True, False)
     for _ in range(2):
         before = best
         for name, values in axes.items():
@@ -145,6 +151,6 @@ def choose_rounds(
     best = attempt(pull)
     for name, values in (("precision", sorted(precisions)), ("scale", sorted(scales))):
         here = values.index(getattr(pull, name))
-        near = [values[place] for place in (here - 1, here + 1) if 0 <= place < len(values)]
+        near: list[Any] = [values[place] for place in (here - 1, here + 1) if 0 <= place < len(values)]
         best = best_of([best, *(attempt(replace(best[0], **{name: value})) for value in near)])
     return *best, curve
