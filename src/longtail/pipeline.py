@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_array
 
-from longtail.blend import with_silent
 from longtail.bundle import Bundle, Evidence, Manifest, padded
 from longtail.calibrate.choices import Choices, choose
 from longtail.calibrate.embeddings import align, fit
@@ -200,7 +199,7 @@ def learn(
             seed=recipe.seed,
             progress=progress,
         )
-    exposure = with_silent(interactions.matrix, _exposure(interactions, events), new, choices.pull.silent_exposure)
+    exposure = choices.pull.exposure(interactions.matrix, _exposure(interactions, events), new)
     model = fit(
         interactions.matrix,
         features,
@@ -295,7 +294,8 @@ def publishable(
         reduction=model.reduction.state() if model.reduction is not None else None,
         fields=learned.features.names,
         present=learned.features.present,
-        first_seen=interactions.first_seen.astype("datetime64[s]"),
+        # Updates go by the same rule: without first events, what has any counts as seen all the time.
+        first_seen=interactions.first_seen.astype("datetime64[s]") if learned.choices.pull.since_first else None,
         trained=(len(interactions.users), n_items),
         weights=recipe.weights,
         window=None if plain or times[0] is None or times[1] is None else (times[0], times[1]),

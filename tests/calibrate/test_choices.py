@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -6,6 +8,7 @@ from longtail.calibrate import als_search
 from longtail.calibrate.alternation import Pull
 from longtail.calibrate.fusion import _free
 from longtail.calibrate.guard import pick
+from longtail.calibrate.lengths import choose_rounds
 from longtail.calibrate.model import Fusion, Length, sources
 from longtail.calibrate.scoring import Judge, Quality
 from longtail.cf.als import AlsSettings
@@ -172,6 +175,53 @@ class TestLength:
         f = np.random.default_rng(0).standard_normal((99, 3)).astype(np.float32)
         calibrated = Pull(1.0, exponent, 0.5).length(f, typical=4.0).apply(f)
         assert np.median(np.linalg.norm(calibrated, axis=1)) == pytest.approx(2.0, rel=1e-4)
+
+
+def test_exposure_by_the_first_event_or_all_the_time():
+    matrix = sparse.csr_array(np.array([[1, 1, 0, 0]], np.float32))
+    given = np.array([0.25, 1, 0, 0], np.float32)
+    new = np.array([False, False, False, True])
+    by_first = Pull(silent_exposure=0.5).exposure(matrix, given, new)
+    always = Pull(silent_exposure=0.5, since_first=False).exposure(matrix, given, new)
+    np.testing.assert_allclose(by_first, [0.25, 1, 0.5, 0])
+    np.testing.assert_allclose(always, [1, 1, 0.5, 0])
+
+
+class TestRounds:
+    """Whole alternations that come to an overall quality and a tail known beforehand."""
+
+    base = Quality(0.1, np.nan, 0.1)
+
+    def chosen(self, results):
+        judge = SimpleNamespace(users=np.arange(1), measure=lambda users, items: Quality(*items))
+        ran = []
+
+        def run(pull):
+            ran.append((pull.precision, pull.scale))
+            for values in results.get(ran[-1], [(0.1, np.nan, 0.1)]):
+                yield SimpleNamespace(user_factors=np.zeros((1, 2)), item_vectors=values)
+
+        start = Pull(precision=1.0, scale=1.0)
+        found = choose_rounds(
+            judge, run, start, self.base, scales=(0.5, 1.0, 2.0), precisions=(0.3, 1.0, 3.0), floor=0.1
+        )
+        return found, ran
+
+    def test_a_weaker_prior_where_the_second_round_is_better_for_it(self):
+        results = {
+            (1.0, 1.0): [(0.11, np.nan, 0.12), (0.11, np.nan, 0.11)],
+            (0.3, 1.0): [(0.11, np.nan, 0.11), (0.12, np.nan, 0.14)],
+        }
+        (pull, rounds, state, quality, curve), ran = self.chosen(results)
+        assert (pull.precision, pull.scale, rounds) == (0.3, 1.0, 2)
+        assert state.item_vectors == (0.12, np.nan, 0.14)
+        assert quality.tail == 0.14
+        assert ran == [(1.0, 1.0), (0.3, 1.0), (3.0, 1.0), (0.3, 0.5), (0.3, 2.0)]
+        assert [point["round"] for point in curve[:4]] == [1, 2, 1, 2]
+
+    def test_what_costs_overall_quality_is_not_chosen(self):
+        (pull, rounds, *_), _ = self.chosen({(0.3, 1.0): [(0.09, np.nan, 0.3)]})
+        assert (pull.precision, pull.scale, rounds) == (1.0, 1.0, 1)
 
 
 def test_fusion_fades():

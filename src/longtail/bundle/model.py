@@ -84,7 +84,8 @@ class Bundle:
         behaviour_share: ``(n_items,) float32`` in [0, 1].
         source_codes: ``(n_items,) uint8`` into `longtail.core.ranking.SOURCES`.
         exposure: ``(n_items,) float32`` in [0, 1], the share of training in which the item could be seen.
-        first_seen: ``(n_items,) datetime64[s]``, the first event, NaT where there is none; None: not known.
+        first_seen: ``(n_items,) datetime64[s]``, the first event, NaT where there is none; None: not
+            known, or exposure does not go by it (`Pull.since_first`).
         fields: the fields of the content.
         present: ``(n_items, n_fields) bool``, which of them each item has; None: not known (bundles of format 1).
         sellable: ``(n_items,) bool``; False for items that have events but no row in the catalog. Never returned.

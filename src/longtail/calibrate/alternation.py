@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from longtail.blend import blend, default_exposure
+from longtail.blend import blend, default_exposure, with_silent
 from longtail.bridge.settings import BridgeMethod, BridgeSettings
 from longtail.bridge.training import Bridge, FittedBridge, fit_bridge
 from longtail.bridge.unseen import Unseen
@@ -29,6 +29,8 @@ class Pull:
         target_exponent: how much of a learned vector's length, which follows popularity, the bridge is taught: 0 none.
         scale: the median length of a prediction, in multiples of the typical length of a learned vector.
         silent_exposure: of items on sale that nobody took, see :func:`longtail.blend.with_silent`.
+        since_first: items with events are exposed from their first event on, as the window's share says; False: all the
+            time. What is rarely taken has its first event late, however long it has been there.
     """
 
     precision: float = 1.0
@@ -36,10 +38,19 @@ class Pull:
     scale: float = 0.6
     target_exponent: float = 0.0
     silent_exposure: float = 0.0
+    since_first: bool = True
 
     def tau(self, settings: AlsSettings, n_users: int) -> float:
         """The prior's precision in the objective's units."""
         return self.precision * empty_penalty(settings, n_users)
+
+    def exposure(self, matrix: Any, given: Float32 | None, new: Bool | None) -> Float32:
+        """What the items of a ``(n_users, n_items)`` matrix are solved with, ``(n_items,) float32``.
+
+        Args:
+            given: by the first event; None: 1 with events. new: see :func:`longtail.blend.with_silent`.
+        """
+        return with_silent(matrix, given if self.since_first else None, new, self.silent_exposure)
 
     def length(self, predictions: Float32, typical: float) -> Length:
         """The calibration that gives these predictions (those not zero) the wanted median length."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,9 +14,8 @@ from longtail.calibrate.als_search import choose_als
 from longtail.calibrate.alternation import FEW, MINIMAL_R2, Alternation, Pull, alternate, predict_all, typical_length
 from longtail.calibrate.average import average_of, choose_average
 from longtail.calibrate.fusion import choose_fusion, choose_gate
-from longtail.calibrate.guard import pick
 from longtail.calibrate.holdout import PAIRS
-from longtail.calibrate.lengths import choose_exponent, choose_pull
+from longtail.calibrate.lengths import choose_exponent, choose_pull, choose_rounds
 from longtail.calibrate.model import Fusion, with_average
 from longtail.calibrate.scoring import Judge, Quality
 from longtail.calibrate.settings import CalibrationSettings
@@ -150,37 +150,37 @@ def choose(
         new=new, start=items,
     )  # fmt: skip
     progress.note(f"prior: precision {pull.precision:g} λ(0), length {pull.scale:g}, exponent {pull.exponent:g}")
-    exposure = with_silent(train, exposure, new, pull.silent_exposure)
-    states: list[Alternation] = []
-    qualities: list[Quality] = []
-    for state in alternate(
-        train, users, items, features, z, pull, als, quick, rounds=settings.rounds, last_method="kernel",
-        min_interactions=minimum, tail_below=settings.tail_below, exposure=exposure, seed=seed,
-        progress=progress,
-    ):  # fmt: skip
-        states.append(state)
-        qualities.append(judge.measure(state.user_factors[judge.users], state.item_vectors))
-    report["rounds"] = [quality.to_dict() for quality in qualities]
-    best = pick(qualities, base, floor=floor, mixed=False)
-    if not qualities[best].keeps(floor):
+    exposure = pull.exposure(train, exposure, new)
+
+    def run(candidate: Pull) -> Iterator[Alternation]:
+        return alternate(
+            train, users, items, features, z, candidate, als, quick, rounds=settings.rounds, last_method="kernel",
+            min_interactions=minimum, tail_below=settings.tail_below, exposure=exposure, seed=seed,
+            progress=progress,
+        )  # fmt: skip
+
+    pull, rounds, state, quality, report["rounds"] = choose_rounds(
+        judge, run, pull, base, scales=settings.length_scales, precisions=settings.precisions, floor=floor
+    )
+    progress.note(f"after whole rounds: precision {pull.precision:g} λ(0), length {pull.scale:g}")
+    if not quality.keeps(floor):
         pull = replace(pull, precision=0.0)
         report["guard"] = "The prior cost overall quality: items with events keep to behaviour alone."
         progress.note(report["guard"])
-    choices = replace(choices, rounds=best + 1, pull=pull)
-    state = states[best]
+    choices = replace(choices, rounds=rounds, pull=pull)
     short = solve_users(judge.short, state.item_vectors, als, exposure=exposure).factors
     mean = average_of(state.user_factors, train)
     average, average_at, report["average"] = choose_average(
         judge, state.user_factors[judge.users], short, state.item_vectors, mean, base,
         weights=settings.average_weights, half_lives=settings.average_half_lives,
-        floor=min(floor, qualities[best].overall),
+        floor=min(floor, quality.overall),
     )  # fmt: skip
     known = with_average(
         state.user_factors[judge.users], mean, Fusion(average_weight=average, average_half_at=average_at),
         np.diff(judge.train.indptr),
     )  # fmt: skip
     # What blending gained overall may be spent on bringing new items up; if it gained nothing, nothing may be lost.
-    floor = min(floor, qualities[best].overall)
+    floor = min(floor, quality.overall)
     weight, half_at, report["fusion"] = choose_fusion(
         judge, known, state.item_vectors, content, counts, base,
         weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor, seed=seed,

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from longtail.blend import default_exposure, with_silent
+from longtail.blend import default_exposure
 from longtail.bridge.article import fit_article
 from longtail.bridge.training import Bridge
 from longtail.calibrate.alternation import MINIMAL_R2, Alternation, alternate
@@ -83,7 +83,7 @@ def fit_embeddings(
     else:
         train, held, held_whole = hold_out(matrix, seed=seed)
         choices = choose(train, held, aligned, als, settings, new=held_whole, seed=seed, progress=progress)
-    exposure = with_silent(matrix, exposure, new, choices.pull.silent_exposure)
+    exposure = choices.pull.exposure(matrix, exposure, new)
     return fit(matrix, aligned, choices, settings, exposure=exposure, seed=seed, progress=progress)
 
 

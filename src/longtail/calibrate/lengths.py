@@ -1,15 +1,19 @@
-"""Direction and length of a prediction apart: beta on cold items alone, then s and tau in the whole catalog."""
+"""Direction and length of a prediction apart: beta on cold items alone, then s and tau in the whole catalog.
+
+s and tau are first chosen on one solve with the first predictions, which is cheap, and then moved by a step of their
+grids where whole alternations are better for it: predictions of a later round are worth another trust than the first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from longtail.blend import blend, with_silent
-from longtail.calibrate.alternation import Pull
+from longtail.blend import blend
+from longtail.calibrate.alternation import Alternation, Pull
 from longtail.calibrate.guard import pick
 from longtail.calibrate.model import Length
 from longtail.calibrate.scoring import Judge, Quality
@@ -55,7 +59,7 @@ def choose_pull(
     new: Bool | None,
     start: Float32,
 ) -> tuple[Pull, list[dict[str, Any]]]:
-    """s, tau and the exposure of silent items under the guard: one after the other, twice.
+    """s, tau and the exposures under the guard: one after the other, twice.
 
     How far up new items stand among known ones does not count here: lengths that bring them up push rarely taken items,
     which have the same prior, over better ones. That is left to fusion, which knows who has no events.
@@ -66,7 +70,7 @@ def choose_pull(
         raw: ``(n_items, d)`` predictions, out of sample; ``has``: which items have one.
         typical: see :func:`longtail.calibrate.alternation.typical_length`.
         base: what gains are counted from; ``floor``: the least overall quality.
-        exposure: ``(n_items,)``, 0 for items without events; ``new``: see :func:`longtail.blend.with_silent`.
+        exposure: ``(n_items,)``, 0 for items without events; ``new``: see :meth:`Pull.exposure`.
         start: ``(n_items, d)`` vectors near the solution, which make each candidate a short solve.
     """
     curve: list[dict[str, Any]] = []
@@ -75,22 +79,28 @@ def choose_pull(
     def measure(pull: Pull) -> Quality:
         if pull not in seen:
             prior = pull.length(raw, typical).apply(raw)
-            exposed = with_silent(matrix, exposure, new, pull.silent_exposure)
+            exposed = pull.exposure(matrix, exposure, new)
             near = np.where(exposure[:, None] > 0, start, prior)
             tau = pull.tau(als, matrix.shape[0])
             items = blend(matrix, users, prior, has, tau, als, exposure=exposed, start=near).vectors
             people = solve_users(judge.train, items, als, exposure=exposed, start=users[judge.users]).factors
             newcomers = solve_users(judge.short, items, als, exposure=exposed).factors
             seen[pull] = replace(judge.measure(people, items), short=judge.measure_short(newcomers, items))
-            told = {"precision": pull.precision, "scale": pull.scale, "silent_exposure": pull.silent_exposure}
+            told = {name: getattr(pull, name) for name in ("precision", "scale", "silent_exposure", "since_first")}
             curve.append({**told, **seen[pull].to_dict()})
         return seen[pull]
 
-    axes = {"scale": sorted(scales), "precision": sorted(precisions), "silent_exposure": sorted(silent_exposures)}
+    axes: dict[str, Sequence[Any]] = {
+        "scale": sorted(scales),
+        "precision": sorted(precisions),
+        "silent_exposure": sorted(silent_exposures),
+    }
     middle = {name: values[(len(values) - 1) // 2] for name, values in axes.items()}
     best = Pull(exponent=exponent, target_exponent=target_exponent, **middle)
     if "cold" not in judge.relevant:  # nothing tells what the silent are, so their prediction is left as it is
         del axes["silent_exposure"]
+    if np.any((exposure > 0) & (exposure < 1)):  # otherwise there are no times, or nothing to tell apart
+        axes["since_first"] = (True, False)
     for _ in range(2):
         before = best
         for name, values in axes.items():
@@ -100,3 +110,47 @@ def choose_pull(
         if best == before:
             break
     return best, curve
+
+
+def choose_rounds(
+    judge: Judge,
+    run: Callable[[Pull], Iterable[Alternation]],
+    pull: Pull,
+    base: Quality,
+    *,
+    scales: Sequence[float],
+    precisions: Sequence[float],
+    floor: float,
+) -> tuple[Pull, int, Alternation, Quality, list[dict[str, Any]]]:
+    """The rounds of the alternation, and with them tau and s once more, a step of their grids either way.
+
+    Args:
+        run: the alternation with a pull, round by round.
+        pull: from :func:`choose_pull`; it stays unless another gains more under the guard.
+        base, floor: see :func:`choose_pull`.
+
+    Returns:
+        The pull, how many rounds, where they came to, how good that is, and the curve: a point a round.
+    """
+    curve: list[dict[str, Any]] = []
+
+    def attempt(candidate: Pull) -> tuple[Pull, int, Alternation, Quality]:
+        tried = []
+        for number, state in enumerate(run(candidate), 1):
+            quality = judge.measure(state.user_factors[judge.users], state.item_vectors)
+            told = {"precision": candidate.precision, "scale": candidate.scale, "round": number}
+            curve.append({**told, **quality.to_dict()})
+            tried.append((candidate, number, state, quality))
+        return best_of(tried)
+
+    def best_of(
+        tried: list[tuple[Pull, int, Alternation, Quality]],
+    ) -> tuple[Pull, int, Alternation, Quality]:
+        return tried[pick([quality for *_, quality in tried], base, floor=floor, mixed=False)]
+
+    best = attempt(pull)
+    for name, values in (("precision", sorted(precisions)), ("scale", sorted(scales))):
+        here = values.index(getattr(pull, name))
+        near: list[Any] = [values[place] for place in (here - 1, here + 1) if 0 <= place < len(values)]
+        best = best_of([best, *(attempt(replace(best[0], **{name: value})) for value in near)])
+    return *best, curve
