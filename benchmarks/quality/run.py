@@ -118,7 +118,7 @@ def _chosen(trainer: Trainer) -> dict[str, Any]:
         "field_weights": choices.field_weights,
         "pull": dict(vars(choices.pull)),
         "fusion": [choices.fusion_weight, choices.fusion_half_at],
-        "similar": [choices.similar_weight, choices.similar_half_at],
+        "similar": [choices.similar_weight, choices.similar_half_at, choices.similar_doubt],
         "learner": choices.learner,
     }
 
