@@ -26,7 +26,13 @@ _TAIL = "1-19"
 
 
 def lifts(
-    parts: TrainedParts, events: Events, n_catalog: int, split: dict[str, Any], options: Options
+    parts: TrainedParts,
+    events: Events,
+    n_catalog: int,
+    split: dict[str, Any],
+    options: Options,
+    *,
+    at_least: int | None = None,
 ) -> dict[str, Any]:
     """The neighbours of tail items by three measures: mean lift, pooled lift, and raw NDCG of the same queries.
 
@@ -37,7 +43,14 @@ def lifts(
 
     *Pooled lift*: sum of n_ij over all queries and places, by that of n_i n_j / N, what independent takers would have
     taken together of the very same lists. Every taking counts once, so it does not hang on single pairs. What is
-    shown and never taken adds to neither sum, therefore it is told beside NDCG and never alone.
+    shown and never taken adds to neither sum, so a list of dead items with one hit does well by it: it is told beside
+    the others and never alone.
+
+    The row of the table is the mean lift, as it was asked. ``n_users`` counts the queries: where two takers are needed
+    they are few in a short period, and ``at_least=1`` has many more.
+
+    Args:
+        at_least: users who took both, for two items to belong together; None: those of the split.
 
     Returns:
         The comparison of mean lifts, with ``top_percent``, ``pooled`` (see `_pooled`) and ``ndcg`` (a comparison).
@@ -47,7 +60,7 @@ def lifts(
         pair_counts(by_time(events, cut=datetime.fromisoformat(split["cut"])).test),
         seen.users, seen.items, n_catalog, seen.matrix, exclude_seen=False,
     ).relevant  # fmt: skip
-    together = co_taken(later, split["at_least"])
+    together = co_taken(later, split["at_least"] if at_least is None else at_least)
     taken = sparse.csr_array(later.astype(np.float32))
     counts = np.bincount(later.indices, minlength=later.shape[1])
     n_users = int((np.diff(later.indptr) > 0).sum())

@@ -96,7 +96,9 @@ def run(name: str, data: str | None, only: list[str], rivals: Path | None, out: 
             if label == "similar":
                 from lift import lifts
 
-                result["lift"] = lifts(parts[-1], events, len(catalog.items), result["split"], options)
+                asked_of = partial(lifts, parts[-1], events, len(catalog.items), result["split"], options)
+                result["lift"] = asked_of()
+                result["lift by one"] = asked_of(at_least=1)
             if label == "cold":
                 from lift import cold_hits
 
