@@ -1,4 +1,4 @@
-"""Two measures that the protocols do not have: lift of neighbours, and hits on cold items in the mixed catalog."""
+"""Measures that the protocols do not have: lift of neighbours, and hits on cold items in the mixed catalog."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from longtail.core.arrays import Int64
+from longtail.core.arrays import Float64, Int64
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.data.split import by_time, cold_split
-from longtail.evaluate.compare import compare
+from longtail.evaluate.bootstrap import resampled_means
+from longtail.evaluate.compare import compare_each
 from longtail.evaluate.full_ranking import rank
+from longtail.evaluate.metrics.ndcg import ndcg_at_k
 from longtail.protocols.methods import TrainedParts, standard_methods
 from longtail.protocols.neighbours import co_taken, neighbour_methods
 from longtail.protocols.pairs import held_out_pairs, of_pairs, pair_counts, whole_period
@@ -24,19 +26,41 @@ _TAIL = "1-19"
 
 
 def lifts(
-    parts: TrainedParts, events: Events, n_catalog: int, split: dict[str, Any], options: Options
+    parts: TrainedParts,
+    events: Events,
+    n_catalog: int,
+    split: dict[str, Any],
+    options: Options,
+    *,
+    at_least: int | None = None,
 ) -> dict[str, Any]:
-    """Lift@k of the neighbours of tail items, raw NDCG's popularity-corrected sibling.
+    """The neighbours of tail items by three measures: mean lift, pooled lift, and raw NDCG of the same queries.
 
-    The mean over the k places of n_ij N / (n_i n_j) for neighbours that were taken together after the cut, 0 for
-    others: how much more often both were taken than independent takers would have.
+    *Mean lift*: the mean over the k places of n_ij N / (n_i n_j) for neighbours that were taken together after the cut,
+    0 for others: how much more often both were taken than independent takers would have. Its tail is heavy: two items
+    taken twice by the same two of N users count N / 2, so that a handful of pairs of rare items decides the mean;
+    ``top_percent`` says which share of it the best hundredth of the queries holds.
+
+    *Pooled lift*: sum of n_ij over all queries and places, by that of n_i n_j / N, what independent takers would have
+    taken together of the very same lists. Every taking counts once, so it does not hang on single pairs. What is
+    shown and never taken adds to neither sum, so a list of dead items with one hit does well by it: it is told beside
+    the others and never alone.
+
+    The row of the table is the mean lift, as it was asked. ``n_users`` counts the queries: where two takers are needed
+    they are few in a short period, and ``at_least=1`` has many more.
+
+    Args:
+        at_least: users who took both, for two items to belong together; None: those of the split.
+
+    Returns:
+        The comparison of mean lifts, with ``top_percent``, ``pooled`` (see `_pooled`) and ``ndcg`` (a comparison).
     """
     seen = parts.interactions
     later = held_out_pairs(
         pair_counts(by_time(events, cut=datetime.fromisoformat(split["cut"])).test),
         seen.users, seen.items, n_catalog, seen.matrix, exclude_seen=False,
     ).relevant  # fmt: skip
-    together = co_taken(later, split["at_least"])
+    together = co_taken(later, split["at_least"] if at_least is None else at_least)
     taken = sparse.csr_array(later.astype(np.float32))
     counts = np.bincount(later.indices, minlength=later.shape[1])
     n_users = int((np.diff(later.indptr) > 0).sum())
@@ -44,27 +68,77 @@ def lifts(
     asking = np.flatnonzero((np.diff(together.indptr) > 0) & few)
     own = sparse.csr_array(sparse.eye_array(len(counts), dtype=np.float32, format="csr"))
     sellable = np.arange(len(counts)) < n_catalog
-    by_item = sparse.csc_array(taken)
-    both = sparse.csr_array(sparse.csr_array(by_item[:, asking].T) @ taken)
-    values = {}
+    both = sparse.csr_array(sparse.csr_array(sparse.csc_array(taken)[:, asking].T) @ taken)
+    right = sparse.csr_array(together[asking])
+    mean, ndcg, observed, expected = {}, {}, {}, {}
     for method in neighbour_methods(parts):
         ranked = rank(method.score_block, asking, options.k, seen=own, candidates=sellable, seed=options.seed)
-        values[method.name] = _lift(ranked, asking, both, together, counts, n_users)
-    return compare(f"lift@{options.k}", values, resamples=options.resamples, seed=options.seed).to_dict() | {
-        "asking": _TAIL
+        ndcg[method.name] = ndcg_at_k(ranked, right, options.k)
+        found, chance = co_takings(ranked, both, counts, counts[asking], n_users)
+        belongs = co_takings(ranked, right.astype(np.float32), counts, counts[asking], n_users)[0] > 0
+        lift = np.divide(found, chance, out=np.zeros_like(found), where=belongs & (chance > 0))
+        mean[method.name] = lift.sum(axis=1) / ranked.shape[1]
+        observed[method.name], expected[method.name] = found.sum(axis=1), chance.sum(axis=1)
+    compared = compare_each(
+        {f"lift@{options.k}": mean, f"ndcg@{options.k}": ndcg}, resamples=options.resamples, seed=options.seed
+    )
+    return compared[f"lift@{options.k}"].to_dict() | {
+        "asking": _TAIL,
+        "top_percent": {name: top_share(values) for name, values in mean.items()},
+        "pooled": _pooled(observed, expected, options),
+        "ndcg": compared[f"ndcg@{options.k}"].to_dict(),
     }
 
 
-def _lift(ranked: Int64, asking: Int64, both: Any, together: Any, counts: Any, n_users: int) -> Any:
-    found = np.zeros(len(asking))
-    for at, (item, shown) in enumerate(zip(asking, ranked, strict=True)):
-        belong = set(together.indices[together.indptr[item] : together.indptr[item + 1]].tolist())
-        columns = both.indices[both.indptr[at] : both.indptr[at + 1]]
-        number = dict(zip(columns.tolist(), both.data[both.indptr[at] : both.indptr[at + 1]].tolist(), strict=True))
-        for other in shown[shown >= 0].tolist():
-            if other in belong:
-                found[at] += number[other] * n_users / (counts[item] * counts[other])
-    return found / ranked.shape[1]
+def co_takings(
+    ranked: Int64, both: sparse.csr_array, counts: Int64, asked: Int64, n_users: int
+) -> tuple[Float64, Float64]:
+    """Of every place, how many took both items, and how many would have if takers were independent.
+
+    Args:
+        ranked: ``(n, k)`` neighbours, -1 where a list ends: 0 and 0. both: ``(n, n_items)``, takers of both.
+        counts: ``(n_items,)`` takers; asked: ``(n,)`` takers of the asking items; n_users: who took anything.
+    """
+    there = ranked >= 0
+    rows = np.broadcast_to(np.arange(len(ranked))[:, None], ranked.shape)
+    found = np.asarray(both[rows.ravel(), np.where(there, ranked, 0).ravel()]).reshape(ranked.shape)
+    chance = asked[:, None] * counts[np.where(there, ranked, 0)] / max(n_users, 1)
+    return np.where(there, found, 0).astype(np.float64), np.where(there, chance, 0.0)
+
+
+def top_share(values: Float64) -> float:
+    """The share of a sum that its largest hundredth holds (one value at least); 0 where the sum is 0."""
+    largest = np.sort(values)[::-1][: max(1, len(values) // 100)]
+    return float(largest.sum() / values.sum()) if values.any() else 0.0
+
+
+def _pooled(observed: dict[str, Float64], expected: dict[str, Float64], options: Options) -> dict[str, Any]:
+    """Observed by expected co-takings of each method, and longtail's by each other's, with 95% percentile intervals.
+
+    The bootstrap is over asking items, the same draws for all methods.
+    """
+    names = list(observed)
+    columns = np.column_stack([*observed.values(), *expected.values()])
+    if not len(columns):
+        return {"lift": {}, "ratio": {}}
+    drawn = resampled_means(columns, resamples=options.resamples, seed=options.seed)
+    once = columns.mean(axis=0)[None]
+
+    def lift(means: Float64, name: str) -> Float64:
+        of = names.index(name)
+        return means[:, of] / np.maximum(means[:, len(names) + of], 1e-12)
+
+    def estimate(one: Float64, many: Float64) -> dict[str, float]:
+        low, high = np.quantile(many, (0.025, 0.975))
+        return {"mean": float(one[0]), "low": float(low), "high": float(high)}
+
+    def by(means: Float64, name: str) -> Float64:
+        return lift(means, "longtail") / np.maximum(lift(means, name), 1e-12)
+
+    return {
+        "lift": {name: estimate(lift(once, name), lift(drawn, name)) for name in names},
+        "ratio": {name: estimate(by(once, name), by(drawn, name)) for name in names if name != "longtail"},
+    }
 
 
 def cold_hits(parts: TrainedParts, events: Events, catalog: Catalog, options: Options) -> dict[str, float]:

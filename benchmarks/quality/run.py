@@ -96,7 +96,9 @@ def run(name: str, data: str | None, only: list[str], rivals: Path | None, out: 
             if label == "similar":
                 from lift import lifts
 
-                result["lift"] = lifts(parts[-1], events, len(catalog.items), result["split"], options)
+                asked_of = partial(lifts, parts[-1], events, len(catalog.items), result["split"], options)
+                result["lift"] = asked_of()
+                result["lift by one"] = asked_of(at_least=1)
             if label == "random":
                 from among_all import tail_among_all
 
@@ -122,7 +124,7 @@ def _chosen(trainer: Trainer) -> dict[str, Any]:
         "field_weights": choices.field_weights,
         "pull": dict(vars(choices.pull)),
         "fusion": [choices.fusion_weight, choices.fusion_half_at],
-        "similar": [choices.similar_weight, choices.similar_half_at],
+        "similar": [choices.similar_weight, choices.similar_half_at, choices.similar_doubt],
         "learner": choices.learner,
     }
 

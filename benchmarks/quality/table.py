@@ -127,15 +127,45 @@ def _further(found: dict[str, Any]) -> list[str]:
             f"- fashion, mixed catalog, hits on cold items a thousand users: content kNN {hits['content kNN']:.1f}, "
             f"longtail {hits['longtail']:.1f}: asked 0.8 of it, found {ratio:.2f}."
         )
-    lift = found.get("fashion", {}).get("results", {}).get("similar", {}).get("lift")
-    if lift:
-        means = {name: estimate["mean"] for name, estimate in lift["estimates"].items()}
-        low, mean, high = _difference(lift, "content kNN")
+    similar = found.get("fashion", {}).get("results", {}).get("similar", {})
+    for key, told in (("lift", "as the protocol has it"), ("lift by one", "one taker of both is enough")):
+        if key in similar:
+            lines += _neighbours(similar[key], told)
+    return lines
+
+
+def _neighbours(lift: dict[str, Any], told: str) -> list[str]:
+    """Similar items of tail queries: raw NDCG, mean lift and pooled lift, none hidden; asked is 1.4 x ALS, 1 x kNN."""
+    lines = []
+    for what, compared in (("raw NDCG", lift.get("ndcg")), ("mean popularity-corrected lift", lift)):
+        if not compared or not {"longtail", "ALS", "content kNN"} <= set(compared["estimates"]):
+            continue
+        means = {name: estimate["mean"] for name, estimate in compared["estimates"].items()}
+        low, mean, high = _difference(compared, "content kNN")
         lines.append(
-            "- fashion, similar items of tail queries (1-19), popularity-corrected lift: "
-            + ", ".join(f"{name} {value:.2f}" for name, value in means.items())
-            + f"; asked 1.4 x ALS, found {means['longtail'] / means['ALS']:.2f}; against content kNN {mean:+.2f} "
-            f"({low:+.2f} to {high:+.2f})."
+            f"- fashion, similar items of tail queries (1-19), {what} ({told}; "
+            f"{compared['n_users']:,} queries): "
+            + ", ".join(f"{name} {value:.4g}" for name, value in means.items())
+            + f"; asked 1.4 x ALS, found {means['longtail'] / means['ALS'] if means['ALS'] else float('inf'):.2f}; "
+            f"against content kNN {mean:+.4g} ({low:+.4g} to {high:+.4g})."
+        )
+    shares = lift.get("top_percent")
+    if shares:
+        held = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        lines.append(f"- of that mean lift the best hundredth of the queries holds: {held}.")
+    pooled = lift.get("pooled", {})
+    if pooled.get("ratio"):
+        ratios = pooled["ratio"]
+        lines.append(
+            "- fashion, the same lists, pooled lift (co-takings by those expected of independent takers): "
+            + ", ".join(f"{name} {one['mean']:.3g}" for name, one in pooled["lift"].items())
+            + "; longtail's by "
+            + ", ".join(
+                f"{name}'s {ratios[name]['mean']:.2f} ({ratios[name]['low']:.2f} to {ratios[name]['high']:.2f})"
+                for name in ("ALS", "content kNN")
+                if name in ratios
+            )
+            + "."
         )
     return lines
 

@@ -53,6 +53,15 @@ def test_neighbours_are_scored_by_the_formula(make):
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_a_neighbour_hardly_anybody_took_is_doubted(make):
+    model = replace(make.model(5, 20), fusion=Fusion(similar_weight=0.6, similar_half_at=10.0, similar_doubt=0.5))
+    counts = np.arange(20) * 3
+    scores = beside("longtail", model, counts).score_block(np.array([7]))[0]
+    vectors, gate, trust = unit(model.item_vectors), 0.6 * 10 / (10 + counts[7]), (1 + counts) / (1.5 + counts)
+    expected = (1 - gate) * trust * (vectors @ vectors[7]) + gate * model.content @ model.content[7]
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_unit_keeps_zero_rows():
     np.testing.assert_allclose(unit(np.array([[3, 4], [0, 0]], np.float32)), [[0.6, 0.8], [0, 0]])
 

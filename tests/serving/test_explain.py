@@ -53,7 +53,7 @@ def blended(bundle: Bundle) -> Bundle:
         precision=precision,
         behaviour_share=posterior.behaviour_share,
         source_codes=sources(bundle.n_interactions, has, posterior.behaviour_share),
-        fusion=Fusion(0.3, 5.0, 0.6, 20.0, 0.5, 3.0),
+        fusion=Fusion(0.3, 5.0, 0.6, 20.0, 0.5, 3.0, similar_doubt=0.5),
         average_user=average_of(users, bundle.history),
     )
 

@@ -13,6 +13,7 @@ from longtail.bridge.settings import BridgeMethod, BridgeSettings
 from longtail.calibrate.als_search import choose_als
 from longtail.calibrate.alternation import FEW, MINIMAL_R2, Alternation, Pull, alternate, predict_all, typical_length
 from longtail.calibrate.average import average_of, choose_average
+from longtail.calibrate.doubt import choose_doubt
 from longtail.calibrate.fusion import choose_fusion, choose_gate
 from longtail.calibrate.holdout import PAIRS
 from longtail.calibrate.lengths import choose_exponent, choose_pull, choose_rounds
@@ -38,7 +39,7 @@ class Choices:
         field_weights: per field; empty: all equal.
         pull: precision and length of the prior.
         fusion_weight: w, in multiples of ``calibrate.fusion.fusion_unit``; fusion_half_at: kappa.
-        similar_weight, similar_half_at: the gate of similar items.
+        similar_weight, similar_half_at, similar_doubt: of similar items, see ``Fusion``.
         average_weight, average_half_at: of the average user, added to users of whom little is known.
         learner: the bridge's, as an earlier fit of the same shop kept it; None: they are compared in the fit.
         report: plain JSON: curves, qualities and notes.
@@ -55,6 +56,7 @@ class Choices:
     similar_half_at: float = 20.0
     average_weight: float = 0.0
     average_half_at: float = 3.0
+    similar_doubt: float = 0.25
     learner: BridgeMethod | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
@@ -189,13 +191,18 @@ def choose(
         judge, validation, state.item_vectors, content, counts, tail_below=settings.tail_below,
         gates=settings.similar_gates, seed=seed,
     )  # fmt: skip
+    doubt, report["similar_doubt"] = choose_doubt(
+        validation, state.item_vectors, items, content, counts,
+        Fusion(similar_weight=gate, similar_half_at=gate_at), tail_below=settings.tail_below,
+        doubts=settings.similar_doubts, k=settings.k, seed=seed,
+    )  # fmt: skip
     progress.note(
-        f"beside the vectors: content {weight:g} for users, {gate:g} for similar items; "
+        f"beside the vectors: content {weight:g} for users, {gate:g} for similar items, doubt {doubt:g}; "
         f"the average user {average:g}, halved at {average_at:g} items"
     )
     return replace(
         choices, fusion_weight=weight, fusion_half_at=half_at, similar_weight=gate, similar_half_at=gate_at,
-        average_weight=average, average_half_at=average_at,
+        average_weight=average, average_half_at=average_at, similar_doubt=doubt,
     )  # fmt: skip
 
 

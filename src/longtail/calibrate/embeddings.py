@@ -180,6 +180,7 @@ def fit(
         half_at=choices.fusion_half_at,
         similar_weight=choices.similar_weight,
         similar_half_at=choices.similar_half_at,
+        similar_doubt=choices.similar_doubt,
     )
     return replace(
         model,
@@ -216,7 +217,11 @@ def describe(choices: Choices) -> dict[str, Any]:
         "field_weights": choices.field_weights,
         "pull": dict(vars(choices.pull)),
         "fusion": {"weight": choices.fusion_weight, "half_at": choices.fusion_half_at},
-        "similar": {"weight": choices.similar_weight, "half_at": choices.similar_half_at},
+        "similar": {
+            "weight": choices.similar_weight,
+            "half_at": choices.similar_half_at,
+            "doubt": choices.similar_doubt,
+        },
         "average": {"weight": choices.average_weight, "half_at": choices.average_half_at},
         "curves": choices.report,
     }

@@ -13,13 +13,13 @@ from longtail.bridge.training import unit_rows
 from longtail.calibrate.guard import pick
 from longtail.calibrate.model import Fusion
 from longtail.calibrate.scoring import ENOUGH_PAIRS, Judge, Quality
+from longtail.calibrate.similar_queries import draw_queries
 from longtail.core.arrays import Float32, Int64
 from longtail.evaluate.full_ranking import rank
 from longtail.evaluate.hits import relevant_counts
 from longtail.evaluate.metrics.ndcg import ndcg_at_k
 
 _SAMPLE = 256
-_QUERIES = 400
 #: What content may cost in gain and still count as costing nothing.
 FREE = 0.01
 
@@ -121,19 +121,8 @@ def choose_gate(
         The gate at no interactions, the interactions at which it is halved, and the curve.
     """
     middle = sorted(half_lives)[len(half_lives) // 2]
-    taken = sparse.csr_array(validation)
-    taken = sparse.csr_array((np.ones(taken.nnz, dtype=np.float32), taken.indices, taken.indptr), shape=taken.shape)
-    by_item = sparse.csr_array(taken.T)
-    queries = np.flatnonzero((n_interactions < tail_below) & (relevant_counts(by_item) > 0) & content.any(axis=1))
-    rng = np.random.default_rng(seed)
-    if len(queries) > _QUERIES:
-        queries = np.sort(rng.choice(queries, _QUERIES, replace=False))
-    together = sparse.csr_array(by_item[queries] @ taken)
-    own = sparse.csr_array(
-        (np.ones(len(queries), np.float32), (np.arange(len(queries)), queries)), shape=together.shape
-    )
-    together = sparse.csr_array(together - together.multiply(own))
-    together.eliminate_zeros()
+    asked = draw_queries(validation, (n_interactions < tail_below) & content.any(axis=1), seed)
+    queries, together, own = asked.items, asked.together, asked.own
     if together.nnz < ENOUGH_PAIRS:
         return 0.0, middle, []
     vectors, meanings = unit_rows(items), unit_rows(content)

@@ -32,6 +32,7 @@ class Fusion:
         similar_half_at: the interactions of the asking item at which that part is halved.
         average_weight: s, how much of the average user is added to a user without interactions; 0 is none.
         average_half_at: the items a user took at which that is halved.
+        similar_doubt: how far the learned vector of an item shown beside another is doubted, see `trust`; 0: not.
     """
 
     weight: float = 0.0
@@ -40,6 +41,7 @@ class Fusion:
     similar_half_at: float = 20.0
     average_weight: float = 0.0
     average_half_at: float = 3.0
+    similar_doubt: float = 0.0
 
     def gain(self, n_interactions: Int64) -> Float32:
         """g_i = w kappa / (kappa + n_i), ``(n,) float32``: score(u, i) = u.v_i + g_i p_u.z_i."""
@@ -47,7 +49,7 @@ class Fusion:
         return np.asarray(self.weight * self.half_at / (self.half_at + n), dtype=np.float32)
 
     def query_gate(self, n_interactions: Int64) -> Float32:
-        """g_q in [0, 1], ``(n,) float32``: similar(q, j) = (1 - g_q) v_q.v_j + g_q z_q.z_j over unit vectors."""
+        """g_q in [0, 1], ``(n,) float32``: similar(q, j) = (1 - g_q) r_j v_q.v_j + g_q z_q.z_j over unit vectors."""
         n = np.asarray(n_interactions, dtype=np.float64)
         return np.asarray(self.similar_weight * self.similar_half_at / (self.similar_half_at + n), dtype=np.float32)
 
@@ -55,6 +57,16 @@ class Fusion:
         """s_u, ``(n,) float32``, of users who took so many items: they ask with u + s_u ū, ū the average user."""
         n = np.asarray(n_taken, dtype=np.float64)
         return np.asarray(self.average_weight * self.average_half_at / (self.average_half_at + n), dtype=np.float32)
+
+    def trust(self, n_interactions: Int64) -> Float32:
+        """r_j = (1 + n_j) / (1 + n_j + doubt), ``(n,) float32`` in (0, 1]: how far item j's direction is believed.
+
+        Of many items that nobody or hardly anybody took some lie near every question, by chance or by prediction; one
+        that many took and that is as near is a better answer. An item without interactions keeps a part: prediction
+        is worth something.
+        """
+        n = np.asarray(n_interactions, dtype=np.float64)
+        return np.asarray((1.0 + n) / (1.0 + n + self.similar_doubt), dtype=np.float32)
 
     def to_dict(self) -> dict[str, float]:
         """Plain values for a manifest; ``Fusion(**values)`` restores it."""

@@ -45,6 +45,8 @@ class CalibrationSettings(Settings):
     """The number of items a user took at which that is halved."""
     similar_gates: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8)
     """Content's part in the similar items of an item without events."""
+    similar_doubts: tuple[float, ...] = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)
+    """How far the learned vectors of items shown beside another are doubted: (1 + n) / (1 + n + doubt) counts."""
     field_weights: dict[str, float] | None = None
     """Weight per field in the content vector. None: chosen on items held out from the bridge."""
     tolerance: float = Field(default=0.0, ge=0, lt=0.5)

@@ -71,15 +71,16 @@ def neighbour_methods(parts: TrainedParts, foreign: Sequence[ForeignMethod] = ()
 
 
 def beside(name: str, model: ItemModel, n_interactions: Int64) -> Factors:
-    """similar(q, j) = (1 - g_q) v_q . v_j + g_q z_q . z_j over unit vectors, as one inner product."""
+    """similar(q, j) = (1 - g_q) r_j v_q . v_j + g_q z_q . z_j over unit vectors, as one inner product."""
     vectors = unit(model.item_vectors)
+    stored = vectors * model.fusion.trust(n_interactions)[:, None]
     if model.fusion.similar_weight == 0 or model.content.shape[1] == 0:
-        return Factors(name, vectors, vectors)
+        return Factors(name, vectors, stored)
     gate = model.fusion.query_gate(n_interactions)[:, None]
     return Factors(
         name,
         np.hstack([(1 - gate) * vectors, gate * model.content]),
-        np.hstack([vectors, model.content]),
+        np.hstack([stored, model.content]),
     )
 
 

@@ -108,6 +108,7 @@ def explain_similar(snapshot: Snapshot, reader: FieldReader, asked: int, item: i
     score = _score(stored_for_items(bundle, np.array([item]), vectors[1][None]), query)
     d = len(vectors[0])
     gates = [float(np.linalg.norm(part.astype(np.float64))) for part in (query[:d], query[d:])]
+    gates[0] *= float(bundle.fusion.trust(bundle.n_interactions[[item]])[0])
 
     wide = [vector.astype(np.float64) for vector in vectors]
     weight = gates[0] / math.prod(max(float(np.linalg.norm(vector)), 1e-12) for vector in wide)

@@ -30,7 +30,7 @@ class Snapshot:
     """One state of the catalog. Nothing in it changes but what is made on first use, so any number of threads may read.
 
     user -> item: stored [v_i; g_i z_i], asked with [u + s_u ū; p_u].
-    item -> item: stored [v_j; z_j] with both parts of unit length, asked with [(1 - g_q) v_q; g_q z_q].
+    item -> item: stored [r_j v_j; z_j], asked with [(1 - g_q) v_q; g_q z_q], all v and z of unit length.
 
     Attributes:
         bundle: its numbers per item are of now; of its vectors and its history, what `changes` has is out of date.
@@ -235,9 +235,9 @@ def stored_for_users(bundle: Bundle, rows: Int64 | None = None, vectors: Float32
 
 
 def stored_for_items(bundle: Bundle, rows: Int64 | None = None, vectors: Float32 | None = None) -> Float32:
-    """[v_j; z_j] with both parts of unit length or zero, ``(n, d + d_z) float32``; as `stored_for_users` otherwise."""
-    vectors, content, _ = _of(bundle, rows, vectors)
-    return np.concatenate([unit_rows(vectors), content], axis=1)
+    """[r_j v_j; z_j], ``(n, d + d_z) float32``, v and z of unit length or zero; as `stored_for_users` otherwise."""
+    vectors, content, n = _of(bundle, rows, vectors)
+    return np.concatenate([unit_rows(vectors) * bundle.fusion.trust(n)[:, None], content], axis=1)
 
 
 def item_query(bundle: Bundle, vector: Float32, content: Float32, n_interactions: int) -> Float32 | None:

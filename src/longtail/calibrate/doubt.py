@@ -1,0 +1,98 @@
+"""How far the learned vectors of items shown beside another are doubted: the r_j of similar items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from longtail.bridge.training import unit_rows
+from longtail.calibrate.model import Fusion
+from longtail.calibrate.scoring import ENOUGH_PAIRS
+from longtail.calibrate.similar_queries import SimilarQueries, draw_queries
+from longtail.core.arrays import Float32, Float64, Int64
+from longtail.evaluate.full_ranking import rank
+from longtail.evaluate.hits import relevant_counts
+from longtail.evaluate.metrics.ndcg import ndcg_at_k
+
+#: Lift is noisy: more queries than the gate takes.
+_QUERIES = 1000
+
+
+def choose_doubt(
+    validation: Any,
+    items: Float32,
+    alone: Float32,
+    content: Float32,
+    n_interactions: Int64,
+    fusion: Fusion,
+    *,
+    tail_below: int,
+    doubts: Sequence[float],
+    k: int = 10,
+    seed: int = 0,
+) -> tuple[float, list[dict[str, Any]]]:
+    """The doubt with which tail items' neighbours are furthest ahead of ALS's and content's, in NDCG and lift at once.
+
+    NDCG by itself is pleased by popular neighbours, lift (n_ij N / (n_i n_j), mean over the places) by rare ones, so
+    that neither may be bought with the other: each is divided by the better of ALS's cosine and content's, and the
+    doubt is taken whose smaller ratio is the larger.
+
+    Args:
+        validation: ``(n_users, n_items)`` CSR; an item's neighbours are right if the same user took both there.
+        items: ``(n_items, d)``, blended; alone: ``(n_items, d)``, ALS's; content: ``(n_items, d_z)`` unit rows.
+        fusion: with the gate that was chosen.
+        tail_below: queries have at least one interaction and fewer than this.
+        doubts: what may be chosen; of equals the smallest.
+        k: neighbours shown.
+
+    Returns:
+        The doubt and the curve. Too few pairs to choose by: 0 and an empty curve.
+    """
+    few = (n_interactions >= 1) & (n_interactions < tail_below)
+    asked = draw_queries(validation, few & content.any(axis=1), seed, most=_QUERIES)
+    if asked.together.nnz < ENOUGH_PAIRS:
+        return 0.0, []
+    vectors, meanings = unit_rows(items), unit_rows(content)
+    cosines = ((unit_rows(alone), 0.0), (vectors, 1.0))
+    base = np.max(
+        [
+            _quality(asked, one, one, meanings, np.full(len(asked.items), gate, np.float32), k, seed)
+            for one, gate in cosines
+        ],
+        axis=0,
+    )
+    gates = fusion.query_gate(n_interactions[asked.items])
+    curve: list[dict[str, Any]] = []
+    for doubt in sorted(doubts):
+        trust = replace(fusion, similar_doubt=doubt).trust(n_interactions)[:, None]
+        found = _quality(asked, vectors, vectors * trust, meanings, gates, k, seed)
+        score = float((found / np.maximum(base, 1e-12)).min())
+        curve.append({"doubt": doubt, "ndcg": float(found[0]), "lift": float(found[1]), "score": score})
+    best = max(curve, key=lambda point: point["score"])  # the first of equals
+    return float(best["doubt"]), curve
+
+
+def _quality(
+    asked: SimilarQueries, vectors: Float32, stored: Float32, content: Float32, gates: Float32, k: int, seed: int
+) -> Float64:
+    """NDCG and mean lift, ``(2,)``, of [(1 - g_q) v_q; g_q z_q] against [stored_j; z_j]."""
+    columns, meanings = stored.T, content.T
+    queries, parts = asked.items, gates[:, None]
+
+    def scores(rows: Int64) -> Float32:
+        behaviour = (1 - parts[rows]) * (vectors[queries[rows]] @ columns)
+        result: Float32 = behaviour + parts[rows] * (content[queries[rows]] @ meanings)
+        return result
+
+    rows = np.arange(len(queries), dtype=np.int64)
+    ranked = rank(scores, rows, k, seen=asked.own, seed=seed)
+    judged = relevant_counts(asked.together) > 0
+    ndcg = ndcg_at_k(ranked, asked.together, k)[judged].mean()
+    there, shown = ranked >= 0, np.maximum(ranked, 0)
+    both = np.asarray(asked.together[np.repeat(rows, ranked.shape[1]), shown.ravel()]).reshape(ranked.shape)
+    chance = asked.takers[queries][:, None] * asked.takers[shown] / asked.n_users
+    lift = np.divide(both, chance, out=np.zeros(ranked.shape), where=there & (chance > 0))
+    return np.array([ndcg, lift[judged].mean()])
