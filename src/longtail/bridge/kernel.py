@@ -20,8 +20,8 @@ from longtail.core.errors import DataError, NumericalError
 #: Ridges that are tried; the kernel is 1 on its diagonal, so they are in the units of one item.
 RIDGES: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _BLOCK = 8192
-_SELECTION_ROWS = 6000
-_SELECTION_LANDMARKS = 800
+_SELECTION_ROWS = 4000
+_SELECTION_LANDMARKS = 500
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class KernelFit:
         out_of_sample: ``(n, d) float32``, for each training row the prediction without that row.
         ridge: the chosen ridge.
         curve: leave-one-out R² for each ridge tried.
-        whitener: ``(m, m) float32`` W with W W' = (K'K + r K_mm)^-1, see `longtail.bridge.unseen`; ``(0, 0)`` if quick.
+        whitener: ``(m, m) float32`` W with W W' = (K'K + r K_mm)^-1, see `longtail.bridge.unseen`.
     """
 
     bridge: KernelBridge
@@ -105,7 +105,6 @@ def fit_kernel(
     landmarks: int = 2000,
     ridges: Sequence[float] = RIDGES,
     seed: int = 0,
-    quick: bool = False,
 ) -> KernelFit:
     """Fit the kernel bridge; the ridge is the best by closed-form leave-one-out.
 
@@ -113,10 +112,9 @@ def fit_kernel(
         z: ``(n, d_z) float32`` unit rows of content.
         targets: ``(n, d) float32``, what to predict.
         landmarks: how many rows to compare with at most.
-        ridges: what to choose from. They are compared on a seeded sample of at most 6,000 rows and 800
+        ridges: what to choose from. They are compared on a seeded sample of at most 4,000 rows and 500
             landmarks: the best ridge says how noisy one target is, which does not change with the number of rows.
         seed: draws landmarks and sample.
-        quick: leave the out-of-sample predictions empty, ``(0, d)``; for trials that only predict new items.
 
     Raises:
         DataError: fewer than two rows, shapes that do not fit, or no ridge.
@@ -149,20 +147,13 @@ def fit_kernel(
     factor = scipy.linalg.cholesky(system, lower=True, overwrite_a=True, check_finite=False)
     weights = scipy.linalg.cho_solve((factor, True), cross, check_finite=False).astype(np.float32)
     bridge = KernelBridge(np.ascontiguousarray(marks), weights)
-    if quick:
-        return KernelFit(
-            bridge, np.empty((0, targets.shape[1]), np.float32), ridge, curve, np.empty((0, 0), np.float32)
-        )
     inverse = scipy.linalg.solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
     whitener = np.ascontiguousarray(inverse.T, dtype=np.float32)
     return KernelFit(bridge, _leave_one_out(z, targets, bridge, whitener), ridge, curve, whitener)
 
 
 def leave_one_out_curve(z: Float32, targets: Float32, marks: Float32, ridges: Sequence[float]) -> dict[float, float]:
-    """R² of the leave-one-out predictions for every ridge, from one eigendecomposition.
-
-    R² is 1 - sum |y - f|² / sum |y - mean y|²; below zero, predicting the mean would be better.
-    """
+    """R² of the leave-one-out predictions for every ridge, from one eigendecomposition; see :func:`explained`."""
     gram, cross = _normal_equations(z, targets, marks)
     lower = scipy.linalg.cholesky(_landmark_kernel(marks), lower=True, check_finite=False)
     whitened = scipy.linalg.solve_triangular(lower, gram, lower=True, check_finite=False)
@@ -173,16 +164,21 @@ def leave_one_out_curve(z: Float32, targets: Float32, marks: Float32, ridges: Se
     design = kernel(z, marks) @ basis.astype(np.float32)
     squares = design * design
     projected = (basis.T @ cross).astype(np.float64)
-    total = float(((targets - targets.mean(axis=0, dtype=np.float64)) ** 2).sum())
     curve = {}
     for ridge in ridges:
         shrink = 1.0 / (values + ridge)
         hat = squares @ shrink.astype(np.float32)
         fitted = design @ (shrink[:, None] * projected).astype(np.float32)
         residual = (targets - fitted) / np.maximum(1.0 - hat, 1e-3)[:, None]
-        error = float(np.einsum("ij,ij->", residual, residual, dtype=np.float64))
-        curve[float(ridge)] = 1.0 - error / max(total, 1e-12)
+        curve[float(ridge)] = explained(targets, targets - residual)
     return curve
+
+
+def explained(targets: Float32, predictions: Float32) -> float:
+    """R², 1 - sum |y - f|² / sum |y - mean y|²; below zero, predicting the mean would be better."""
+    total = float(((targets - targets.mean(axis=0, dtype=np.float64)) ** 2).sum())
+    residual = targets - predictions
+    return 1.0 - float(np.einsum("ij,ij->", residual, residual, dtype=np.float64)) / max(total, 1e-12)
 
 
 def _leave_one_out(z: Float32, targets: Float32, bridge: KernelBridge, whitener: Float32) -> Float32:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from longtail.bridge.kernel import choose_landmarks, fit_kernel, leave_one_out_curve
+from longtail.bridge.kernel import explained, fit_kernel
 from longtail.bridge.training import unit_rows
 from longtail.calibrate.model import Length
 from longtail.calibrate.scoring import Judge
@@ -64,11 +64,10 @@ def choose_field_weights(
         there = np.flatnonzero(z.any(axis=1))
         if len(there) < 10:
             return _Score(-np.inf, None)
-        marks = z[there][choose_landmarks(z[there], _LANDMARKS, seed)]
-        r2 = leave_one_out_curve(z[there], unit[there], marks, (_RIDGE,))[_RIDGE] * len(there) / len(rows)
+        fitted = fit_kernel(z[there], unit[there], landmarks=_LANDMARKS, ridges=(_RIDGE,), seed=seed)
+        r2 = explained(unit[there], fitted.out_of_sample) * len(there) / len(rows)
         ranking = None
         if by_rank:
-            fitted = fit_kernel(z[there], unit[there], landmarks=_LANDMARKS, ridges=(_RIDGE,), seed=seed, quick=True)
             # Half the length: between forgetting and trusting how sure the prediction is.
             ranking = judge.cold_ndcg(users, Length(0.5, 1.0).apply(fitted.bridge.predict(combine(new, candidate))))
         ndcg = None if ranking is None else float(ranking.mean())
