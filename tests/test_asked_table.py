@@ -1,0 +1,55 @@
+"""The table of what was asked: a row says yes only where the numbers do."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from longtail.evaluate.compare import compare
+
+TABLE = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "quality" / "table.py"))
+
+
+def _section(name: str, means: dict[str, float]) -> dict[str, object]:
+    noise = np.random.default_rng(0).normal(0, 0.001, 400)
+    values = {method: mean + noise * (1 + at / 100) for at, (method, mean) in enumerate(means.items())}
+    comparison = compare("ndcg@10", values, resamples=200).to_dict()
+    return {"name": name, "n_candidates": 10, "n_users": 400, "comparisons": {"ndcg@10": comparison}}
+
+
+def _rows(tmp_path: Path, sections: dict[str, list[dict[str, object]]]) -> list[list[str]]:
+    results = {
+        label: {"question": "What?", "k": 10, "methods": ["ALS", "longtail"], "split": {}, "sections": parts}
+        for label, parts in sections.items()
+    }
+    document = {"commit": "abc1234", "results": results}
+    (tmp_path / "fashion.json").write_text(json.dumps(document), encoding="utf-8")
+    lines = TABLE["page"](tmp_path).splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| fashion |")]
+
+
+@pytest.mark.parametrize(("ours", "met"), [(0.15, "yes"), (0.13, "**no**")])
+def test_so_many_times_as_good(tmp_path: Path, ours: float, met: str) -> None:
+    rows = _rows(tmp_path, {"random": [_section("tail", {"ALS": 0.1, "longtail": ours})]})
+    (row,) = [row for row in rows if row[3] == "ALS"]
+    assert row[1:5] == ["random", "tail", "ALS", "1.4 x"]
+    assert (row[5], row[6], row[9]) == (f"{ours:.4f}", "0.1000", met)
+    (missing,) = [row for row in rows if row[3] == "article"]
+    assert (missing[5], missing[-1]) == ("not measured", "no")
+
+
+@pytest.mark.parametrize(("ours", "not_below"), [(0.1, "yes"), (0.099, "yes"), (0.097, "**no**")])
+def test_not_below_allows_two_hundredths(tmp_path: Path, ours: float, not_below: str) -> None:
+    means = {"ALS": 0.1, "irspack": 0.1, "longtail": ours}
+    rows = _rows(tmp_path, {"random": [_section("whole catalog", means)]})
+    assert {row[3]: row[9] for row in rows if row[5] != "not measured"} == {"ALS": not_below, "irspack": not_below}
+
+
+@pytest.mark.parametrize(("ours", "ahead"), [(0.102, "yes"), (0.1, "**no**"), (0.099, "**no**")])
+def test_ahead_needs_an_interval_above_zero(tmp_path: Path, ours: float, ahead: str) -> None:
+    rows = _rows(tmp_path, {"cold": [_section("cold items", {"irspack": 0.1, "longtail": ours})]})
+    assert [row[9] for row in rows if row[3] == "irspack"] == [ahead]
