@@ -116,8 +116,8 @@ class PictureClassifiers:
         classifiers, scores = [], []
         with progress.task("learn what pictures show", total=len(labels)) as task:
             for label in labels:
-                rows = label.pictures
-                classifier, score = train(inputs[rows], label.targets[rows], label.classes, seed=label.seed(seed))
+                own = label.pictures
+                classifier, score = train(inputs[own], label.targets[own], label.classes, seed=label.seed(seed))
                 classifiers.append(classifier)
                 scores.append(label.described(score))
                 task.advance(1)
