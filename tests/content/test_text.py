@@ -11,6 +11,7 @@ from longtail.content.cache import EncodingCache
 from longtail.content.combine import combine
 from longtail.content.context import Context
 from longtail.content.model import ContentModel
+from longtail.content.narrow import same_rows
 from longtail.content.sentence_model import SentenceModel, find_model, hash_model
 from longtail.content.text import TextEncoder, item_texts
 from longtail.core.errors import DataError, MissingExtraError, RecipeError
@@ -130,6 +131,39 @@ def test_a_text_has_the_same_bits_whatever_its_neighbours(model: SentenceModel) 
     assert shuffled.tobytes() == together[order].tobytes()
     for at in (0, 17, 47):
         assert vectors_of(model, [texts[at]]).tobytes() == together[at : at + 1].tobytes()
+
+
+def test_smaller_blocks_give_the_bits_of_whole_ones(model: SentenceModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [" ".join(["hat"] * words) for words in range(1, 40)]
+    texts += [f"{text} {n}" for text in texts[::9] for n in range(1, 6)]
+    small = vectors_of(model, texts)
+    monkeypatch.setitem(model.__dict__, "_may_shrink", lambda whole, part: False)
+    assert vectors_of(model, texts).tobytes() == small.tobytes()
+
+
+def test_the_last_block_of_a_length_is_as_small_as_allowed() -> None:
+    lengths = np.array([10] * 27 + [300])
+
+    def sizes(allowed: bool) -> list[tuple[int, int]]:
+        blocks = sentence_model._blocks(lengths, 256, lambda whole, part: allowed)
+        return [(len(positions), rows) for positions, rows in blocks]
+
+    assert sizes(True) == [(1, 1), (25, 25), (2, 4)]
+    assert sizes(False) == [(1, 1), (25, 25), (2, 25)]
+
+
+def test_products_that_depend_on_the_number_of_rows_are_seen() -> None:
+    torch = pytest.importorskip("torch", reason="the extra 'text' is not installed")
+
+    class Uneven(torch.nn.Module):
+        def __init__(self, layer: Any, by_shape: float) -> None:
+            super().__init__()
+            self.layer = layer
+            layer.forward = lambda rows: torch.nn.functional.linear(rows, layer.weight) + by_shape * (len(rows) < 8)
+
+    assert same_rows(Uneven(torch.nn.Linear(4, 3), 0.0), 16, 8)
+    assert not same_rows(Uneven(torch.nn.Linear(4, 3), 1e-3), 16, 4)
+    assert not same_rows(torch.nn.ReLU(), 16, 8)
 
 
 def test_long_texts_are_cut_and_counted_also_from_the_cache(

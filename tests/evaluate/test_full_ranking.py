@@ -109,8 +109,11 @@ def test_nobody_gives_an_empty_ranking():
 
 def test_the_scores_of_a_method_are_not_altered():
     scores = np.arange(12, dtype=np.float32).reshape(3, 4)
+    before = scores.copy()
     scores.flags.writeable = False
-    rank(_scorer(scores), np.arange(3), 2, seen=sparse.csr_array(np.eye(3, 4)))
+    ranked = rank(_scorer(scores), np.arange(3), 2, seen=sparse.csr_array(np.eye(3, 4)))
+    np.testing.assert_array_equal(ranked, [[3, 2], [3, 2], [3, 1]])
+    np.testing.assert_array_equal(scores, before)
 
 
 def test_nan_is_an_error_that_names_the_user():

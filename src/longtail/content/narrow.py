@@ -6,6 +6,7 @@ block of some 100 tokens that is a good part of the time. Here both are done onc
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from longtail.core.extras import require
@@ -30,13 +31,44 @@ def narrow(model: Any, *, pack: bool) -> None:
                 _pack(layer)
 
 
+def same_rows(model: Any, whole: int, part: int) -> bool:
+    """Whether the linear layers of a torch module give rows alone the bits that they have among more.
+
+    Libraries choose the kernel of a product by its shape, and kernels may add up in different orders. This looks, at
+    one layer of each shape; false where it sees a difference, and where there are no such layers.
+
+    Args:
+        model: as it will be run.
+        whole, part: numbers of rows, ``part`` of them alone and the first of ``whole``.
+    """
+    torch = require("torch", extra="text", purpose="Reading text")
+    layers = {
+        (layer.in_features, layer.out_features, layer.weight.dtype): layer
+        for layer in model.modules()
+        if type(layer) is torch.nn.Linear
+    }
+    with torch.inference_mode():
+        for (width, _, dtype), layer in layers.items():
+            rows = _probe(-(-whole // 256) * 256, width)[:whole].to(dtype)
+            if not torch.equal(layer(rows)[:part], layer(rows[:part].clone())):
+                return False
+    return bool(layers)
+
+
+@lru_cache(maxsize=8)
+def _probe(rows: int, width: int) -> Any:
+    """Numbers of all sizes and signs, ``(rows, width) float32``, whose sums tell the order they were made in."""
+    torch = require("torch", extra="text", purpose="Reading text")
+    return torch.sin(torch.arange(rows * width)).view(rows, width)
+
+
 def _pack(layer: Any) -> None:
     torch = require("torch", extra="text", purpose="Reading text")
     operations, functional = torch.ops.mkldnn, torch.nn.functional
     with torch.inference_mode():
         try:
             packed = operations._reorder_linear_weight(layer.weight.detach(), 128)
-            probe = torch.sin(torch.arange(128 * layer.in_features)).view(128, -1).to(torch.bfloat16)
+            probe = _probe(128, layer.in_features).to(torch.bfloat16)
             found = operations._linear_pointwise(probe, packed, layer.bias, "none", [], "")
             if not torch.equal(found, functional.linear(probe, layer.weight, layer.bias)):
                 return

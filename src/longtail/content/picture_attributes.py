@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from longtail.content.attribute_columns import Occurrences
-from longtail.content.classifier import Classifier, train
+from longtail.content.classifier import Classifier, Score, train
 from longtail.content.nesting import nest, nested
 from longtail.content.prepare import signed_square_root
 from longtail.core.arrays import Bool, Float32, Float64, Int64, State
@@ -50,6 +50,19 @@ class Labels:
     classes: list[str]
     targets: Float32
     items: Int64
+
+    @property
+    def pictures(self) -> Int64:
+        """Positions of those that have a label."""
+        return np.flatnonzero(self.targets.any(axis=1)).astype(np.int64)
+
+    def seed(self, seed: int) -> int:
+        """Of what learns this attribute: none depends on which others there are."""
+        return zlib.crc32(f"{seed}/{self.name}".encode())
+
+    def described(self, score: Score) -> dict[str, Any]:
+        """How well this attribute was learned, as bundles say it."""
+        return {"attribute": self.name, "classes": len(self.classes), **asdict(score)}
 
 
 @dataclass(frozen=True)
@@ -89,7 +102,7 @@ class PictureClassifiers:
             allowed: ``(n_pictures,) bool``, pictures of items that may be learned from.
             labels: targets are zero where ``allowed`` is False.
             skipped: see the attribute of that name.
-            seed: with the attribute's name, of each classifier: none depends on which others there are.
+            seed: see :meth:`Labels.seed`.
             progress: told of each attribute.
         """
         if not labels:
@@ -103,11 +116,10 @@ class PictureClassifiers:
         classifiers, scores = [], []
         with progress.task("learn what pictures show", total=len(labels)) as task:
             for label in labels:
-                labelled = np.flatnonzero(label.targets.any(axis=1))
-                own_seed = zlib.crc32(f"{seed}/{label.name}".encode())
-                classifier, score = train(inputs[labelled], label.targets[labelled], label.classes, seed=own_seed)
+                own = label.pictures
+                classifier, score = train(inputs[own], label.targets[own], label.classes, seed=label.seed(seed))
                 classifiers.append(classifier)
-                scores.append({"attribute": label.name, "classes": len(label.classes), **asdict(score)})
+                scores.append(label.described(score))
                 task.advance(1)
         return cls([label.name for label in labels], classifiers, mean, scale, scores, skipped)
 
@@ -169,7 +181,7 @@ def read_labels(
         found = _count(name, read, used, row_of, n_pictures)
         n_values = len(np.unique(read.values[used]))
         same = next((label.name for label in labels if _says_the_same(label.targets, found.targets)), None)
-        n_labelled = int(found.targets.any(axis=1).sum())
+        n_labelled = len(found.pictures)
         if len(found.classes) < 2:
             skipped[name] = f"fewer than 2 values with {MIN_PICTURES_A_CLASS} pictures each"
         elif wanted is None and n_values > MAX_CLASSES:

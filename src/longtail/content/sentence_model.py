@@ -2,8 +2,9 @@
 
 Texts are batched by exact token count into blocks of a fixed number of rows, the last one filled up with repetitions.
 No text is ever padded, and the shape of every product depends on the text's own length alone: a text's vector does not
-depend on its neighbours. Every block runs on one thread, and as many blocks at once as there are cores: threads never
-wait for each other, and the bits do not depend on how many there are. See docs/content.md for what was measured.
+depend on its neighbours. Only where a smaller block is seen to give the same bits may the last one be smaller. Every
+block runs on one thread, and as many blocks at once as there are cores: threads never wait for each other, and the bits
+do not depend on how many there are. See docs/content.md for what was measured.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -21,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from longtail.content.narrow import narrow
+from longtail.content.narrow import narrow, same_rows
 from longtail.core.arrays import Bool, Int64
 from longtail.core.errors import DataError
 from longtail.core.extras import require
@@ -152,6 +153,18 @@ class SentenceModel:
             narrow(model, pack=self.device == "cpu")
         return model
 
+    @cached_property
+    def _may_shrink(self) -> Callable[[int, int], bool]:
+        """Whether a block of fewer tokens gives a text the same bits as a whole one.
+
+        Attention of torch itself takes text by text, so the linear layers decide; other attention is not looked into.
+        """
+        model = self._loaded
+        attention = getattr(getattr(model[0], "auto_model", None), "config", None)
+        if self.device != "cpu" or getattr(attention, "_attn_implementation", None) != "sdpa":
+            return lambda whole, part: False
+        return lru_cache(maxsize=4096)(lambda whole, part: same_rows(model, whole, part))
+
     def tokenize(self, texts: Sequence[str]) -> tuple[list[list[int]], Bool]:
         """Token ids of each text, and ``(n,) bool`` which texts were longer than the model reads and are cut."""
         model = self._loaded
@@ -206,16 +219,27 @@ class SentenceModel:
         torch.set_num_threads(1)
         pool = ThreadPoolExecutor(threads if self.device == "cpu" else 1, thread_name_prefix="longtail-text")
         try:
-            yield from pool.map(run, _blocks(lengths, _TOKENS[self.device]))
+            yield from pool.map(run, _blocks(lengths, _TOKENS[self.device], self._may_shrink))
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(threads)
 
 
-def _blocks(lengths: Int64, tokens: int) -> Iterator[tuple[Int64, int]]:
-    """Positions of texts of one length, and how many rows their block has; longest first, so that the end is even."""
+def _blocks(lengths: Int64, tokens: int, may_shrink: Callable[[int, int], bool]) -> Iterator[tuple[Int64, int]]:
+    """Positions of texts of one length, and how many rows their block has; longest first, so that the end is even.
+
+    Args:
+        lengths: ``(n,) int64``, tokens of each text.
+        tokens: of a whole block, at most, unless one text has more.
+        may_shrink: by the tokens of a whole block and of a smaller one, whether both give the same bits.
+    """
     order = np.argsort(-lengths, kind="stable").astype(np.int64)
     for members in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
         if len(members):
-            rows = max(1, tokens // int(lengths[members[0]]))
-            yield from ((members[start : start + rows], rows) for start in range(0, len(members), rows))
+            length = int(lengths[members[0]])
+            rows = max(1, tokens // length)
+            for start in range(0, len(members), rows):
+                some = members[start : start + rows]
+                # Few sizes, so that each is looked at once: a whole block, a half, a quarter, an eighth.
+                least = min(size for size in (-(-rows // 2**halved) for halved in range(4)) if size >= len(some))
+                yield some, least if least == rows or may_shrink(rows * length, least * length) else rows

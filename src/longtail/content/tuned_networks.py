@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -75,11 +74,10 @@ class TunedNetworks:
             return decode(pictures.content(picture), inputs.side)
 
         def learn(label: Labels) -> tuple[Arrays, dict[str, Any]]:
-            seed = zlib.crc32(f"{context.seed}/{label.name}".encode())
+            seed, rows = label.seed(context.seed), label.pictures
             network = add_head(copy.deepcopy(pretrained), len(label.classes), seed)
-            rows = np.flatnonzero(label.targets.any(axis=1))
             score = fine_tune(network, Task(rows, label.targets[rows], seed), pixels, inputs, device, decoders)
-            return _rounded(network), {"attribute": label.name, "classes": len(label.classes), **asdict(score)}
+            return _rounded(network), label.described(score)
 
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
