@@ -149,6 +149,7 @@ def alternate(
     tail_below: int,
     last_method: BridgeMethod | None = None,
     exposure: Float32 | None = None,
+    first: tuple[FittedBridge, Float32] | None = None,
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> Iterator[Alternation]:
@@ -166,6 +167,8 @@ def alternate(
         tail_below: whose lengths are typical.
         last_method: learner of the last round; None: as the bridge's settings say.
         exposure: ``(n_items,)``; None: 1 with events, 0 without.
+        first: the first round's bridge and its predictions of all items, where :func:`predict_all` has given them
+            already for the same vectors, items, target exponent and ``seed + 1``; None: fitted here.
         seed: the same seed gives the same result.
         progress: told of each round.
 
@@ -187,7 +190,7 @@ def alternate(
             if number == 1 and learn.sum() < FEW:  # hardly any item is taken that often: learn from all that are taken
                 learn = has & (counts >= 1)
             method = last_method if number == rounds else "kernel"
-            fitted, raw = predict_all(
+            fitted, raw = (first if number == 1 else None) or predict_all(
                 features, z, items, learn, bridge, method=method, target_exponent=pull.target_exponent,
                 seed=seed + number, progress=progress,
             )  # fmt: skip

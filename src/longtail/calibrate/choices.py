@@ -10,6 +10,7 @@ import numpy as np
 
 from longtail.blend import with_silent
 from longtail.bridge.settings import BridgeMethod, BridgeSettings
+from longtail.bridge.training import FittedBridge
 from longtail.calibrate.als_search import choose_als
 from longtail.calibrate.alternation import FEW, MINIMAL_R2, Alternation, Pull, alternate, predict_all, typical_length
 from longtail.calibrate.average import average_of, choose_average
@@ -128,7 +129,7 @@ def choose(
     choices = replace(choices, field_weights=weights)
     z = combine(features, weights)
     has = np.any(z, axis=1)
-    raw, pull, minimum, signal, report["teaching"] = _teach(
+    taught_first, pull, minimum, signal, report["teaching"] = _teach(
         judge, features, z, items, users[judge.users], counts, settings, quick, seed
     )
     if signal < MINIMAL_R2:
@@ -145,7 +146,7 @@ def choose(
     exposure = with_silent(train, exposure, new, 0.0)
     typical = typical_length(items, counts, minimum, settings.tail_below)
     pull, report["pull"] = choose_pull(
-        judge, train, users, raw, has, typical, als, base, exponent=pull.exponent,
+        judge, train, users, taught_first[1], has, typical, als, base, exponent=pull.exponent,
         target_exponent=pull.target_exponent,
         scales=settings.length_scales,
         precisions=settings.precisions, silent_exposures=settings.silent_exposures, floor=floor, exposure=exposure,
@@ -157,8 +158,8 @@ def choose(
     def run(candidate: Pull) -> Iterator[Alternation]:
         return alternate(
             train, users, items, features, z, candidate, als, quick, rounds=settings.rounds, last_method="kernel",
-            min_interactions=minimum, tail_below=settings.tail_below, exposure=exposure, seed=seed,
-            progress=progress,
+            min_interactions=minimum, tail_below=settings.tail_below, exposure=exposure, first=taught_first,
+            seed=seed, progress=progress,
         )  # fmt: skip
 
     pull, rounds, state, quality, report["rounds"] = choose_rounds(
@@ -220,16 +221,16 @@ def _teach(
     settings: CalibrationSettings,
     bridge: BridgeSettings,
     seed: int,
-) -> tuple[Float32, Pull, int, float, list[dict[str, Any]]]:
+) -> tuple[tuple[FittedBridge, Float32], Pull, int, float, list[dict[str, Any]]]:
     """What the bridge is taught: whose vectors, how much of their length, and beta; by new items among themselves.
 
     Returns:
-        The best predictions of all items, the exponents, the fewest interactions of an item that teaches, R² of the
-        plainest bridge on unseen items, and the curve.
+        The best bridge and its predictions of all items, the exponents, the fewest interactions of an item that
+        teaches, R² of the plainest bridge on unseen items, and the curve.
     """
     curve: list[dict[str, Any]] = []
     minimum = min(settings.min_interactions)
-    best: tuple[float, Float32, Pull, int] | None = None
+    best: tuple[float, tuple[FittedBridge, Float32], Pull, int] | None = None
     signal = -np.inf
 
     def attempt(bound: int, target_exponent: float) -> None:
@@ -249,7 +250,7 @@ def _teach(
         signal = max(signal, fitted.scores["r2"])
         # Less to learn from, or more to learn, must be worth it.
         if best is None or value > best[0] * 1.01:
-            best = value, raw, Pull(exponent=exponent, target_exponent=target_exponent), bound
+            best = value, (fitted, raw), Pull(exponent=exponent, target_exponent=target_exponent), bound
 
     for target_exponent in settings.target_exponents:
         attempt(minimum, target_exponent)
