@@ -28,7 +28,7 @@ NEEDED = ("numpy", "scipy", "pandas", "threadpoolctl")
 #: Seconds after which an installation counts as one that does not install.
 PATIENCE = 1800
 #: Seconds of tuning and training a rival on one problem; then the best of what was tried counts, and the log says so.
-TRAINING = 1500
+TRAINING = 600
 
 
 @dataclass
