@@ -79,6 +79,8 @@ def page(folder: Path) -> str:
         for label, result in document["results"].items():
             lines += ["", f"### {label}: {result['question']}", "", *_table(result)]
             lines += ["", f"Split: `{json.dumps(result['split'])}`. Chosen: `{json.dumps(result.get('chosen', {}))}`."]
+            for rival, chosen in result.get("rivals chosen", {}).items():
+                lines += [f"{rival}: `{chosen['setting']}`, the best on validation of those tried in the time it had."]
     return "\n".join(lines) + "\n"
 
 
