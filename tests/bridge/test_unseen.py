@@ -63,7 +63,7 @@ def test_says_of_the_whole_item_what_was_predicted_out_of_sample(method: str) ->
     for item in (0, 17, 200, 359, 360, 399):
         masked, own = parts_of(features, item)
         said = unseen.predict(bridge.bridge, item, 3 * raw[item], masked, own)
-        np.testing.assert_allclose(said[0], raw[item], atol=2e-6)
+        np.testing.assert_allclose(said[0], raw[item], atol=1e-5)
         if item >= 360:  # not learned from: the bridge as it is
             np.testing.assert_array_equal(said, bridge.bridge.predict(masked, own))
 
