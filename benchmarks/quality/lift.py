@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from longtail.core.arrays import Float64, Int64
+from longtail.core.arrays import Float64
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.data.split import by_time, cold_split
 from longtail.evaluate.bootstrap import resampled_means
 from longtail.evaluate.compare import compare_each
 from longtail.evaluate.full_ranking import rank
+from longtail.evaluate.lift import co_takings
 from longtail.evaluate.metrics.ndcg import ndcg_at_k
 from longtail.protocols.methods import TrainedParts, standard_methods
 from longtail.protocols.neighbours import co_taken, neighbour_methods
@@ -88,22 +89,6 @@ def lifts(
         "pooled": _pooled(observed, expected, options),
         "ndcg": compared[f"ndcg@{options.k}"].to_dict(),
     }
-
-
-def co_takings(
-    ranked: Int64, both: sparse.csr_array, counts: Int64, asked: Int64, n_users: int
-) -> tuple[Float64, Float64]:
-    """Of every place, how many took both items, and how many would have if takers were independent.
-
-    Args:
-        ranked: ``(n, k)`` neighbours, -1 where a list ends: 0 and 0. both: ``(n, n_items)``, takers of both.
-        counts: ``(n_items,)`` takers; asked: ``(n,)`` takers of the asking items; n_users: who took anything.
-    """
-    there = ranked >= 0
-    rows = np.broadcast_to(np.arange(len(ranked))[:, None], ranked.shape)
-    found = np.asarray(both[rows.ravel(), np.where(there, ranked, 0).ravel()]).reshape(ranked.shape)
-    chance = asked[:, None] * counts[np.where(there, ranked, 0)] / max(n_users, 1)
-    return np.where(there, found, 0).astype(np.float64), np.where(there, chance, 0.0)
 
 
 def top_share(values: Float64) -> float:

@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from longtail.calibrate.embeddings import describe
 from longtail.cli.console import RichProgress
 from longtail.content.cache import EncodingCache
 from longtail.pipeline import read
@@ -117,16 +118,7 @@ def _chosen(trainer: Trainer) -> dict[str, Any]:
     choices = trainer.choices
     if choices is None:
         return {}
-    return {
-        "als": choices.als.model_dump(),
-        "rounds": choices.rounds,
-        "min_interactions": choices.min_interactions,
-        "field_weights": choices.field_weights,
-        "pull": dict(vars(choices.pull)),
-        "fusion": [choices.fusion_weight, choices.fusion_half_at],
-        "similar": [choices.similar_weight, choices.similar_half_at, choices.similar_doubt],
-        "learner": choices.learner,
-    }
+    return {key: value for key, value in describe(choices).items() if key != "curves"} | {"learner": choices.learner}
 
 
 if __name__ == "__main__":

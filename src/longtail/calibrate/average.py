@@ -54,8 +54,9 @@ def choose_average(
         fusion = Fusion(average_weight=weight, average_half_at=half_at)
         quality = judge.measure(with_average(users, average, fusion, n_taken), items)
         few = judge.measure_short(with_average(short, average, fusion, n_short), items)
-        curve.append({"weight": weight, "half_at": half_at, **replace(quality, short=few).to_dict()})
-        return replace(quality, short=few)
+        quality = replace(quality, short=few)
+        curve.append({"weight": weight, "half_at": half_at, **quality.to_dict()})
+        return quality
 
     lives = sorted(half_lives)
     middle = lives[(len(lives) - 1) // 2]

@@ -171,19 +171,19 @@ def choose(
         report["guard"] = "The prior cost overall quality: items with events keep to behaviour alone."
         progress.note(report["guard"])
     choices = replace(choices, rounds=rounds, pull=pull)
+    # What blending gained overall may be spent on bringing new items up; if it gained nothing, nothing may be lost.
+    floor = min(floor, quality.overall)
     short = solve_users(judge.short, state.item_vectors, als, exposure=exposure).factors
     mean = average_of(state.user_factors, train)
     average, average_at, report["average"] = choose_average(
         judge, state.user_factors[judge.users], short, state.item_vectors, mean, base,
         weights=settings.average_weights, half_lives=settings.average_half_lives,
-        floor=min(floor, quality.overall),
+        floor=floor,
     )  # fmt: skip
     known = with_average(
         state.user_factors[judge.users], mean, Fusion(average_weight=average, average_half_at=average_at),
         np.diff(judge.train.indptr),
     )  # fmt: skip
-    # What blending gained overall may be spent on bringing new items up; if it gained nothing, nothing may be lost.
-    floor = min(floor, quality.overall)
     weight, half_at, report["fusion"] = choose_fusion(
         judge, known, state.item_vectors, content, counts, base,
         weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor, seed=seed,

@@ -13,8 +13,8 @@ from longtail.calibrate.model import Fusion
 from longtail.calibrate.scoring import ENOUGH_PAIRS
 from longtail.calibrate.similar_queries import SimilarQueries, draw_queries
 from longtail.core.arrays import Float32, Float64, Int64
-from longtail.evaluate.full_ranking import rank
 from longtail.evaluate.hits import relevant_counts
+from longtail.evaluate.lift import co_takings
 from longtail.evaluate.metrics.ndcg import ndcg_at_k
 
 #: Lift is noisy: more queries than the gate takes.
@@ -78,21 +78,10 @@ def choose_doubt(
 def _quality(
     asked: SimilarQueries, vectors: Float32, stored: Float32, content: Float32, gates: Float32, k: int, seed: int
 ) -> Float64:
-    """NDCG and mean lift, ``(2,)``, of [(1 - g_q) v_q; g_q z_q] against [stored_j; z_j]."""
-    columns, meanings = stored.T, content.T
-    queries, parts = asked.items, gates[:, None]
-
-    def scores(rows: Int64) -> Float32:
-        behaviour = (1 - parts[rows]) * (vectors[queries[rows]] @ columns)
-        result: Float32 = behaviour + parts[rows] * (content[queries[rows]] @ meanings)
-        return result
-
-    rows = np.arange(len(queries), dtype=np.int64)
-    ranked = rank(scores, rows, k, seen=asked.own, seed=seed)
+    """NDCG and mean lift, ``(2,)``; arguments: :meth:`SimilarQueries.neighbours`."""
+    ranked = asked.neighbours(vectors, stored, content, gates, k, seed=seed)
     judged = relevant_counts(asked.together) > 0
     ndcg = ndcg_at_k(ranked, asked.together, k)[judged].mean()
-    there, shown = ranked >= 0, np.maximum(ranked, 0)
-    both = np.asarray(asked.together[np.repeat(rows, ranked.shape[1]), shown.ravel()]).reshape(ranked.shape)
-    chance = asked.takers[queries][:, None] * asked.takers[shown] / asked.n_users
-    lift = np.divide(both, chance, out=np.zeros(ranked.shape), where=there & (chance > 0))
+    both, chance = co_takings(ranked, asked.together, asked.takers, asked.takers[asked.items], asked.n_users)
+    lift = np.divide(both, chance, out=np.zeros(ranked.shape), where=chance > 0)
     return np.array([ndcg, lift[judged].mean()])

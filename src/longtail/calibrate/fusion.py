@@ -15,7 +15,6 @@ from longtail.calibrate.model import Fusion
 from longtail.calibrate.scoring import ENOUGH_PAIRS, Judge, Quality
 from longtail.calibrate.similar_queries import draw_queries
 from longtail.core.arrays import Float32, Int64
-from longtail.evaluate.full_ranking import rank
 from longtail.evaluate.hits import relevant_counts
 from longtail.evaluate.metrics.ndcg import ndcg_at_k
 
@@ -122,7 +121,7 @@ def choose_gate(
     """
     middle = sorted(half_lives)[len(half_lives) // 2]
     asked = draw_queries(validation, (n_interactions < tail_below) & content.any(axis=1), seed)
-    queries, together, own = asked.items, asked.together, asked.own
+    together = asked.together
     if together.nnz < ENOUGH_PAIRS:
         return 0.0, middle, []
     vectors, meanings = unit_rows(items), unit_rows(content)
@@ -132,18 +131,11 @@ def choose_gate(
     curve: list[dict[str, Any]] = []
 
     def measure(weight: float, half_at: float) -> float:
-        gate = Fusion(similar_weight=weight, similar_half_at=half_at).query_gate(n_interactions[queries])[:, None]
-
-        def scores(rows: Int64) -> Float32:
-            q = queries[rows]
-            result: Float32 = (1 - gate[rows]) * (vectors[q] @ vectors.T) + gate[rows] * (meanings[q] @ meanings.T)
-            return result
-
-        rows = np.arange(len(queries), dtype=np.int64)
+        gate = Fusion(similar_weight=weight, similar_half_at=half_at).query_gate(n_interactions[asked.items])
         values = []
         for relevant, mask in ((together, None), (rare_together, rare)):
             judged = relevant_counts(relevant) > 0
-            ranked = rank(scores, rows, judge.k, seen=own, candidates=mask, seed=seed)
+            ranked = asked.neighbours(vectors, vectors, meanings, gate, judge.k, candidates=mask, seed=seed)
             values.append(float(ndcg_at_k(ranked, relevant, judge.k)[judged].mean()) if judged.any() else 0.0)
         value = float(np.sqrt(values[0] * values[1]))
         curve.append({"weight": weight, "half_at": half_at, "ndcg": values[0], "rare_ndcg": values[1], "score": value})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
+from longtail.calibrate.scoring import only_pairs
 from longtail.core.arrays import Bool
 
 #: Share of the pairs of users with enough of them, and of the items, that is held out.
@@ -30,9 +30,4 @@ def hold_out(matrix: Any, *, seed: int = 0) -> tuple[Any, Any, Bool]:
     drawn = rng.random(len(rows)) < PAIRS
     enough = warm_pairs[rows] >= _ENOUGH
     held = of_new | (drawn & enough)
-    return _only(matrix, rows, ~held), _only(matrix, rows, held), new
-
-
-def _only(matrix: Any, rows: Any, keep: Any) -> Any:
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows[keep], minlength=matrix.shape[0]))])
-    return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
+    return only_pairs(matrix, ~held), only_pairs(matrix, held), new

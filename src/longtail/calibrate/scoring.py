@@ -229,7 +229,11 @@ def without(pairs: Any, others: Any) -> Any:
 
 def only_columns(matrix: Any, mask: Bool) -> Any:
     """The stored entries in some columns, as CSR of the same shape."""
-    keep = mask[matrix.indices]
+    return only_pairs(matrix, mask[matrix.indices])
+
+
+def only_pairs(matrix: Any, keep: Bool) -> Any:
+    """Some stored entries, ``keep (nnz,) bool``, as CSR of the same shape."""
     indptr = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
     return sparse.csr_array((matrix.data[keep], matrix.indices[keep], indptr), shape=matrix.shape)
 
@@ -248,15 +252,13 @@ def _shortened(pairs: Any, lengths: tuple[int, ...], seed: int) -> Any:
     place = np.empty(pairs.nnz, dtype=np.int64)
     place[order] = np.arange(pairs.nnz) - np.repeat(pairs.indptr[:-1], counts)
     keep = place < np.resize(lengths, len(counts))[rows]
-    indptr = np.concatenate([[0], np.cumsum(keep)])[pairs.indptr]
-    return sparse.csr_array((pairs.data[keep], pairs.indices[keep], indptr), shape=pairs.shape)
+    return only_pairs(pairs, keep)
 
 
 def _thinned(pairs: Any, new: Bool, share: float, seed: int) -> Any:
     drawn = np.random.default_rng([seed, 1]).random(pairs.nnz) < share
     keep = ~new[pairs.indices] | drawn
-    indptr = np.concatenate([[0], np.cumsum(keep)])[pairs.indptr]
-    return sparse.csr_array((pairs.data[keep], pairs.indices[keep], indptr), shape=pairs.shape)
+    return only_pairs(pairs, keep)
 
 
 def pattern(matrix: Any) -> Any:

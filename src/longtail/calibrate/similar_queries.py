@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from longtail.core.arrays import Bool, Int64
+from longtail.core.arrays import Bool, Float32, Int64
+from longtail.evaluate.full_ranking import rank
 from longtail.evaluate.hits import relevant_counts
 
 
@@ -29,6 +30,35 @@ class SimilarQueries:
     own: sparse.csr_array
     takers: Int64
     n_users: int
+
+    def neighbours(
+        self,
+        vectors: Float32,
+        stored: Float32,
+        content: Float32,
+        gates: Float32,
+        k: int,
+        *,
+        candidates: Bool | None = None,
+        seed: int = 0,
+    ) -> Int64:
+        """What is shown beside each asking item, ``(n, k) int64``: [(1 - g_q) v_q; g_q z_q] against [stored_j; z_j].
+
+        Args:
+            vectors, stored: ``(n_items, d)``; content: ``(n_items, d_z)``, unit rows.
+            gates: ``(n,)``, g_q of the asking items.
+            candidates: see :func:`longtail.evaluate.full_ranking.rank`.
+        """
+        columns, meanings, parts = stored.T, content.T, gates[:, None]
+
+        def scores(rows: Int64) -> Float32:
+            asking = self.items[rows]
+            behaviour = (1 - parts[rows]) * (vectors[asking] @ columns)
+            result: Float32 = behaviour + parts[rows] * (content[asking] @ meanings)
+            return result
+
+        rows = np.arange(len(self.items), dtype=np.int64)
+        return rank(scores, rows, k, seen=self.own, candidates=candidates, seed=seed)
 
 
 def draw_queries(validation: Any, eligible: Bool, seed: int = 0, *, most: int = 400) -> SimilarQueries:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from longtail.bridge.kernel import explained, fit_kernel
-from longtail.bridge.training import unit_rows
+from longtail.bridge.kernel import fit_kernel
+from longtail.bridge.training import r_squared, unit_rows
 from longtail.calibrate.model import Length
 from longtail.calibrate.scoring import Judge
 from longtail.content.combine import combine
@@ -65,7 +65,7 @@ def choose_field_weights(
         if len(there) < 10:
             return _Score(-np.inf, None)
         fitted = fit_kernel(z[there], unit[there], landmarks=_LANDMARKS, ridges=(_RIDGE,), seed=seed)
-        r2 = explained(unit[there], fitted.out_of_sample) * len(there) / len(rows)
+        r2 = r_squared(unit[there], fitted.out_of_sample) * len(there) / len(rows)
         ranking = None
         if by_rank:
             # Half the length: between forgetting and trusting how sure the prediction is.

@@ -19,8 +19,6 @@ QUESTION = "How fast does behaviour take over from content as a new item gathers
 
 
 LEVELS = (0, 1, 2, 5, 10)
-#: Of each item's users, those that are tested on.
-TEST_SHARE = 0.5
 
 
 def few_shot(
@@ -53,7 +51,7 @@ def few_shot(
     options = options or Options()
     return reveal(
         "few-shot", QUESTION, events, catalog, fit, plan(events, catalog, levels=levels, most=most, options=options),
-        test_share=TEST_SHARE, options=options, progress=progress,
+        options=options, progress=progress,
     )  # fmt: skip
 
 
@@ -66,4 +64,4 @@ def plan(
     sold = np.arange(len(whole.items)) < len(catalog.items)
     eligible = sold & (whole.n_interactions >= max(2, 2 * wanted[-1]))
     most = max(1, min(most, len(catalog.items) // 20))
-    return make_plan("few-shot", whole, eligible, levels=wanted, most=most, test_share=TEST_SHARE, seed=options.seed)
+    return make_plan("few-shot", whole, eligible, levels=wanted, most=most, test_share=0.5, seed=options.seed)

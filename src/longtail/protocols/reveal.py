@@ -51,12 +51,14 @@ class Plan:
         eligible: ``(n_items,) bool``, items that could be chosen.
         part: the chosen ones and the order of their users.
         levels: numbers of users, ascending.
+        test_share: of each chosen item's users, those that are tested on.
     """
 
     whole: Interactions
     eligible: Bool
     part: Partly
     levels: tuple[int, ...]
+    test_share: float
 
     def training(self, events: Events, level: int) -> Events:
         """What training sees of some events at a level."""
@@ -84,7 +86,8 @@ def make_plan(
     """
     if not eligible.any():
         raise DataError(f"The protocol {protocol} finds no item with enough users. It needs more events.")
-    return Plan(whole, eligible, choose(whole, eligible, most=most, test_share=test_share, seed=seed), tuple(levels))
+    part = choose(whole, eligible, most=most, test_share=test_share, seed=seed)
+    return Plan(whole, eligible, part, tuple(levels), test_share)
 
 
 def choose(whole: Interactions, eligible: Bool, *, most: int, test_share: float, seed: int) -> Partly:
@@ -126,7 +129,6 @@ def reveal(
     fit: Fit,
     plan: Plan,
     *,
-    test_share: float,
     options: Options,
     progress: Progress,
 ) -> ProtocolResult:
@@ -173,7 +175,12 @@ def reveal(
         question=question,
         k=options.k,
         methods=names,
-        split={"by": "events of items", "levels": list(plan.levels), "test_share": test_share, "seed": options.seed},
+        split={
+            "by": "events of items",
+            "levels": list(plan.levels),
+            "test_share": plan.test_share,
+            "seed": options.seed,
+        },
         counts={
             "chosen items": len(part.items),
             "eligible items": int(plan.eligible.sum()),

@@ -21,8 +21,6 @@ QUESTION = "From how many interactions on does behaviour alone say more than con
 
 
 LEVELS = (0, 1, 3, 10, 30, 100, 300)
-#: Of each item's users, those that are tested on.
-TEST_SHARE = 0.2
 
 
 def truncated_heads(
@@ -58,7 +56,7 @@ def truncated_heads(
     planned = plan(events, catalog, levels=levels, most=most, options=options)
     result = reveal(
         "truncated-heads", QUESTION, events, catalog, fit, planned,
-        test_share=TEST_SHARE, options=options, progress=progress,
+        options=options, progress=progress,
     )  # fmt: skip
     crossing = threshold(result)
     if crossing is None:
@@ -85,9 +83,7 @@ def plan(
     kept = [level for level in wanted if (sold & (whole.n_interactions >= needed[level])).sum() >= 10] or wanted[:1]
     eligible = sold & (whole.n_interactions >= needed[kept[-1]])
     most = max(1, min(most, len(catalog.items) // 20))
-    return make_plan(
-        "truncated-heads", whole, eligible, levels=kept, most=most, test_share=TEST_SHARE, seed=options.seed
-    )
+    return make_plan("truncated-heads", whole, eligible, levels=kept, most=most, test_share=0.2, seed=options.seed)
 
 
 def beyond_chance(result: ProtocolResult, metric: str = "ndcg") -> tuple[int | None, int | None]:
