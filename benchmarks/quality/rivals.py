@@ -6,7 +6,6 @@ Each has an environment of its own under the work folder. One that does not inst
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 import venv
 from dataclasses import dataclass, field
@@ -17,18 +16,32 @@ import numpy as np
 
 from longtail.calibrate.holdout import PAIRS
 from longtail.content.combine import reduce
+from longtail.core.arrays import Float32
 from longtail.core.vocabulary import Vocabulary
 from longtail.data.interactions import aggregate
 from longtail.protocols.foreign import BoundEmbeddings
 
-PACKAGES = {"irspack": "irspack==0.5.2", "cmfrec": "cmfrec==3.5.1.post14", "lightfm": "lightfm-next"}
+PACKAGES = {"irspack": "irspack==0.5.2", "cmfrec": "cmfrec==3.5.1.post14", "lightfm": "lightfm-next==1.19.0"}
 WORKER = Path(__file__).with_name("rival_worker.py")
 #: What they import without saying so.
 NEEDED = ("numpy", "scipy", "pandas", "threadpoolctl")
 #: Seconds after which an installation counts as one that does not install.
 PATIENCE = 1800
-#: Seconds of tuning and training a rival on one problem; then the best of what was tried counts, and the log says so.
-TRAINING = 600
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A rival's vectors over the rows of the run that it was trained beside."""
+
+    name: str
+    users: Float32
+    items: Float32
+
+    def bind(self, users: Vocabulary, items: Vocabulary) -> BoundEmbeddings:
+        """See :class:`longtail.protocols.methods.ForeignMethod`; the rows are those of that run."""
+        return BoundEmbeddings(
+            self.name, self.users, self.items, np.ones(len(users), np.bool_), np.ones(len(items), np.bool_)
+        )
 
 
 @dataclass
@@ -37,8 +50,9 @@ class Rivals:
 
     Attributes:
         fit: of longtail.
-        work: folder of environments, problems and results.
+        work: folder of environments, and of what was trained by the problem that it was trained on.
         names: keys of :data:`PACKAGES`.
+        ready: the rivals of the last run; one list for good, so that it can be handed on before they are trained.
         failed: why a rival is missing, by name.
         settings: the best setting of each, its validation score, and how many were tried.
     """
@@ -46,11 +60,13 @@ class Rivals:
     fit: Any
     work: Path
     names: list[str]
+    ready: list[Rival] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __call__(self, events: Any, catalog: Any, *, hidden: Any = (), validation: Any = None) -> Any:
         """Train longtail, then every rival in a process of its own."""
+        self.ready.clear()
         parts = self.fit(events, catalog, hidden=hidden, validation=validation)
         if validation is None:
             return parts
@@ -61,62 +77,48 @@ class Rivals:
         new[rows[rows >= 0]] = True
         content = parts.content
         content = reduce(content, 128, np.flatnonzero(content.any(axis=1) & ~new)).apply(content)
-        self.work.mkdir(parents=True, exist_ok=True)
         arrays = {f"train_{k}": getattr(seen.matrix, k) for k in ("data", "indices", "indptr")}
         arrays |= {f"scored_{k}": getattr(scored, k) for k in ("data", "indices", "indptr")}
         arrays |= {"shape": np.array(seen.matrix.shape), "content": content, "new": new}
         arrays |= {"factors": np.array(parts.als.factors), "new_share": np.array(PAIRS)}
-        whole = hashlib.blake2b(WORKER.read_bytes(), digest_size=12)
-        for key in sorted(arrays):
-            whole.update(np.ascontiguousarray(arrays[key]).tobytes())
-        np.savez(self.work / "problem.npz", **arrays)
         for name in self.names:
-            self._train(name, self.work / "trained" / f"{name}-{whole.hexdigest()}.npz")
+            self._train(name, arrays)
         return parts
 
-    def _train(self, name: str, kept: Path) -> None:
+    def _train(self, name: str, problem: dict[str, Any]) -> None:
         """Train a rival, or take what it made of the very same problem before."""
-        out = self.work / f"{name}.npz"
-        out.unlink(missing_ok=True)
+        kept = self.work / "trained" / f"{name}-{fingerprint(name, problem)}.npz"
+        log = kept.with_suffix(".log")
         if not kept.exists():
             python, why = environment(name, self.work)
             if python is None:
                 self.failed[name] = why
                 return
-            kept.parent.mkdir(exist_ok=True)
-            part = kept.with_name(f"part-{kept.name}")
-            part.unlink(missing_ok=True)
-            command = [str(python), str(WORKER), name, str(self.work / "problem.npz"), str(part)]
-            with (self.work / f"{name}.log").open("w") as log:
-                try:
-                    subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False, timeout=TRAINING)
-                except subprocess.TimeoutExpired:
-                    log.write(f"stopped after {TRAINING} s; the best of what was tried counts\n")
-            if not part.exists():
-                said = (self.work / f"{name}.log").read_text(errors="replace").strip().splitlines()
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            asked, part = kept.with_suffix(".problem.npz"), kept.with_suffix(".part.npz")
+            np.savez(asked, **problem)
+            try:
+                with log.open("w") as out:
+                    command = [str(python), str(WORKER), name, str(asked), str(part)]
+                    done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False)
+            finally:
+                asked.unlink()
+            if done.returncode:
+                said = log.read_text(errors="replace").strip().splitlines()
                 self.failed[name] = (said or ["no result"])[-1][:200]
                 return
             part.replace(kept)
-        shutil.copyfile(kept, out)
-        with np.load(out) as file:
+        with np.load(kept) as file:
+            self.ready.append(Rival(name, file["users"], file["items"]))
             self.settings[name] = {key: file[key].item() for key in ("setting", "value", "tried")}
 
 
-@dataclass(frozen=True)
-class Rival:
-    """A rival's vectors from its last training; nothing where it is missing."""
-
-    name: str
-    path: Path
-
-    def bind(self, users: Vocabulary, items: Vocabulary) -> BoundEmbeddings:
-        """Over the rows of the run that was trained on last, which are those of the problem."""
-        known = np.ones(len(users), np.bool_), np.ones(len(items), np.bool_)
-        if not self.path.exists():
-            zero = np.zeros((len(users), 1), np.float32), np.zeros((len(items), 1), np.float32)
-            return BoundEmbeddings(f"{self.name} (missing)", *zero, *known)
-        with np.load(self.path) as file:
-            return BoundEmbeddings(self.name, file["users"], file["items"], *known)
+def fingerprint(name: str, problem: dict[str, Any]) -> str:
+    """What a rival's result hangs on: its version, the code that tunes it, and every number of the problem."""
+    whole = hashlib.blake2b(PACKAGES[name].encode() + WORKER.read_bytes(), digest_size=12)
+    for key in sorted(problem):
+        whole.update(np.ascontiguousarray(problem[key]).tobytes())
+    return whole.hexdigest()
 
 
 def environment(name: str, work: Path) -> tuple[Path | None, str]:

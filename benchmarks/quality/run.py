@@ -7,7 +7,7 @@ python benchmarks/quality/run.py --table                        writes results/a
 
 Splits and seeds are in the results. Choices are made on validation parts only, which every protocol sets aside; the
 five methods are trained on the same events and features. --only PROTOCOL repeats one protocol and keeps
-the other results.
+the other results. A protocol that fails is told and left out, the others are measured, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import json
 import platform
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,9 +24,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from longtail.calibrate.embeddings import describe
 from longtail.cli.console import RichProgress
 from longtail.content.cache import EncodingCache
+from longtail.core.progress import Progress
 from longtail.pipeline import read
 from longtail.protocols.cold import cold
 from longtail.protocols.new_items import new_items
@@ -42,7 +43,7 @@ ROOT = HERE.parents[1]
 RESULTS = HERE / "results" / "asked"
 sys.path.insert(0, str(HERE))
 
-from rivals import PACKAGES, Rival, Rivals  # noqa: E402
+from rivals import PACKAGES, Rivals  # noqa: E402
 
 from protocols import commit  # noqa: E402
 
@@ -68,57 +69,78 @@ def protocols(name: str, recipe: Recipe) -> dict[str, Callable[..., Any]]:
     }
 
 
-def run(name: str, data: str | None, only: list[str], rivals: Path | None, out: Path) -> None:
-    """Measure, and write each result as soon as it is there."""
+def run(name: str, data: str | None, only: list[str], rivals: Path | None, out: Path) -> list[str]:
+    """Measure, and write each result as soon as it is there; the protocols that failed."""
     recipe = Recipe.load(ROOT / "recipes" / f"{'hm' if name == 'fashion' else name}.toml", data=data)
     document = json.loads(out.read_text(encoding="utf-8")) if out.exists() and only else {"results": {}}
-    document |= {"data": name, "recipe": recipe.text, "commit": commit(), "python": platform.python_version()}
+    document |= {"data": name, "recipe": recipe.text, "python": platform.python_version()}
     options = Options(tail_below=recipe.tail_below, exclude_seen=recipe.exclude_seen, seed=recipe.seed)
+    failed = []
     with RichProgress() as progress:
         events, catalog = (None, None) if name == "citeulike" else read(recipe, progress=progress)
         trainer = Trainer(recipe, cache=EncodingCache(None), progress=progress)
         for label, protocol in protocols(name, recipe).items():
             if only and label not in only:
                 continue
-            parts: list[Any] = []
-
-            def fit(*args: Any, parts: list[Any] = parts, **kwargs: Any) -> Any:
-                parts.append(trainer(*args, **kwargs))
-                return parts[-1]
-
-            asked, trained = options, fit
-            if rivals is not None and label in ("cold", "random", "published"):
-                trained = Rivals(fit, rivals, list(PACKAGES))
-                asked = replace(options, foreign=[Rival(other, rivals / f"{other}.npz") for other in PACKAGES])
-            result = protocol(events, catalog, trained, options=asked, progress=progress).to_dict()
-            if isinstance(trained, Rivals):
-                result["rivals missing"], result["rivals chosen"] = trained.failed, trained.settings
-            result["chosen"] = _chosen(trainer)
-            if label == "similar":
-                from lift import lifts
-
-                asked_of = partial(lifts, parts[-1], events, len(catalog.items), result["split"], options)
-                result["lift"] = asked_of()
-                result["lift by one"] = asked_of(at_least=1)
-            if label == "random":
-                from among_all import tail_among_all
-
-                result["sections"].append(tail_among_all(parts[-1], events, catalog, asked))
-            if label == "cold":
-                from lift import cold_hits
-
-                result["cold hits"] = cold_hits(parts[-1], events, catalog, options)
-            document["results"][label] = result
+            work = rivals if label in ("cold", "random", "published") else None
+            try:
+                result = measure(label, protocol, events, catalog, trainer, options, work, progress)
+            except Exception:  # whatever it is, the other protocols are worth having
+                progress.note(f"{name}, {label} failed:\n{traceback.format_exc()}")
+                failed.append(label)
+                continue
+            document["results"][label] = {**result, "commit": commit()}
             out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            part = out.with_suffix(".part")
+            part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            part.replace(out)
+            progress.note(f"{name}, {label}: measured")
+    return failed
 
 
-def _chosen(trainer: Trainer) -> dict[str, Any]:
-    """The choices of the last training run, without their curves."""
-    choices = trainer.choices
-    if choices is None:
-        return {}
-    return {key: value for key, value in describe(choices).items() if key != "curves"} | {"learner": choices.learner}
+def measure(
+    label: str,
+    protocol: Callable[..., Any],
+    events: Any,
+    catalog: Any,
+    trainer: Trainer,
+    options: Options,
+    rivals: Path | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """One protocol's result, with rivals where they have a folder, and what the protocol itself does not measure."""
+    last: list[Any] = []
+
+    def fit(*args: Any, **kwargs: Any) -> Any:
+        last[:] = [trainer(*args, **kwargs)]
+        return last[0]
+
+    asked, trained = options, fit
+    if rivals is not None:
+        trained = Rivals(fit, rivals, list(PACKAGES))
+        asked = replace(options, foreign=trained.ready)
+    result: dict[str, Any] = protocol(events, catalog, trained, options=asked, progress=progress).to_dict()
+    parts = last[0]
+    if isinstance(trained, Rivals):
+        result["rivals missing"], result["rivals chosen"] = trained.failed, trained.settings
+        for other, why in trained.failed.items():
+            progress.note(f"{other} is missing: {why}")
+    result["chosen"] = {key: value for key, value in parts.model.choices.items() if key != "curves"}
+    if label == "similar":
+        from lift import lifts
+
+        asked_of = partial(lifts, parts, events, len(catalog.items), result["split"], options)
+        result["lift"] = asked_of()
+        result["lift by one"] = asked_of(at_least=1)
+    if label == "random":
+        from among_all import tail_among_all
+
+        result["sections"].append(tail_among_all(parts, events, catalog, asked))
+    if label == "cold":
+        from lift import cold_hits
+
+        result["cold hits"] = cold_hits(parts, events, catalog, options)
+    return result
 
 
 if __name__ == "__main__":
@@ -129,10 +151,12 @@ if __name__ == "__main__":
     parser.add_argument("--rivals", type=Path, metavar="FOLDER", help="also train other libraries; they live in FOLDER")
     parser.add_argument("--table", action="store_true", help="write only results/asked/README.md")
     arguments = parser.parse_args()
+    failed = []
     if arguments.data_set:
-        run(
-            arguments.data_set, arguments.data, arguments.only, arguments.rivals, RESULTS / f"{arguments.data_set}.json"
-        )
+        out = RESULTS / f"{arguments.data_set}.json"
+        failed = run(arguments.data_set, arguments.data, arguments.only, arguments.rivals, out)
     from table import page
 
     (RESULTS / "README.md").write_text(page(RESULTS), encoding="utf-8")
+    if failed:
+        sys.exit(f"Failed and left out, see above: {', '.join(failed)}.")

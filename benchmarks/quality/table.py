@@ -75,12 +75,17 @@ def page(folder: Path) -> str:
         lines.append(_row(data, label, name, against, how, comparison))
     lines += _further(found)
     for data, document in found.items():
-        lines += ["", f"## {data}", "", f"Commit {document['commit']}."]
+        lines += ["", f"## {data}"]
         for label, result in document["results"].items():
             lines += ["", f"### {label}: {result['question']}", "", *_table(result)]
-            lines += ["", f"Split: `{json.dumps(result['split'])}`. Chosen: `{json.dumps(result.get('chosen', {}))}`."]
+            lines += [
+                "",
+                f"Commit {result.get('commit', document.get('commit'))}. Split: `{json.dumps(result['split'])}`.",
+            ]
+            lines.append(f"Chosen: `{json.dumps(result.get('chosen', {}))}`.")
             for rival, chosen in result.get("rivals chosen", {}).items():
-                lines += [f"{rival}: `{chosen['setting']}`, the best on validation of those tried in the time it had."]
+                lines.append(f"{rival}: `{chosen['setting']}`, the best of {chosen['tried']} on validation.")
+            lines += [f"{rival} is missing: {why}." for rival, why in result.get("rivals missing", {}).items()]
     return "\n".join(lines) + "\n"
 
 
