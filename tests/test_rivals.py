@@ -30,14 +30,14 @@ def test_the_walk_finds_the_best_place_of_a_smooth_grid_and_keeps_every_result()
 
     def fit(a: float, b: float):
         yield {"half": 1}, np.array([a]), np.array([b])
-        yield {"half": 2}, np.array([a]), np.array([b / 2])
+        yield {"half": 2}, np.array([a]), np.array([b + 20])
 
     grid = {"a": (1.0, (1.0, 2.0, 3.0, 4.0, 5.0)), "b": (9.0, (1.0, 3.0, 5.0, 7.0, 9.0))}
     WORKER["search"](
-        fit, grid, lambda a, b: float(20 - (a[0] - 4) ** 2 - (b[0] - 3) ** 2), lambda *one: kept.append(one[-2:])
+        fit, grid, lambda a, b: float(1000 - (a[0] - 4) ** 2 - (b[0] - 3) ** 2), lambda *one: kept.append(one[-2:])
     )
     setting, value = max(kept, key=lambda one: one[1])
-    assert (setting, value) == ({"a": 4.0, "b": 3.0, "half": 1}, 20.0)
+    assert (setting, value) == ({"a": 4.0, "b": 3.0, "half": 1}, 1000.0)
     assert len(kept) == len({str(one[0]) for one in kept}) < 50
 
 

@@ -14,7 +14,7 @@ from scipy import sparse
 
 K = 10
 #: Seconds of processor time after which no further setting is tried.
-BUDGET = 480
+BUDGET = 360
 
 
 def irspack(train, content, new, factors):
@@ -34,8 +34,8 @@ def irspack(train, content, new, factors):
         yield {"new": "solved"}, users, items, model.compute_item_embedding_from_features(new)
 
     return fit, {
-        "alpha0": (0.0111, (0.00041, 0.00123, 0.0037, 0.0111, 0.033, 0.1, 0.3)),
-        "reg": (0.009, (0.00033, 0.001, 0.003, 0.009, 0.027, 0.08, 0.24)),
+        "alpha0": (0.033, (0.0004, 0.0012, 0.0037, 0.011, 0.033, 0.1, 0.3, 0.9, 2.7)),
+        "reg": (0.009, (0.0003, 0.001, 0.003, 0.009, 0.027, 0.08, 0.24)),
         "nu": (1.0, (0.5, 1.0)),
         "weight": (1.0, (0.01, 0.1, 1.0, 10.0, 100.0)),
     }
@@ -126,7 +126,7 @@ def ndcg(scores, relevant):
     for row, shown in enumerate(top):
         wanted = relevant.indices[relevant.indptr[row] : relevant.indptr[row + 1]]
         if len(wanted):
-            values.append((np.isin(shown, wanted) * gain).sum() / gain[: min(K, len(wanted))].sum())
+            values.append((np.isin(shown, wanted) * gain[: len(shown)]).sum() / gain[: min(K, len(wanted))].sum())
     return float(np.mean(values)) if values else float("nan")
 
 
