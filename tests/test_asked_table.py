@@ -53,3 +53,19 @@ def test_not_below_allows_two_hundredths(tmp_path: Path, ours: float, not_below:
 def test_ahead_needs_an_interval_above_zero(tmp_path: Path, ours: float, ahead: str) -> None:
     rows = _rows(tmp_path, {"cold": [_section("cold items", {"irspack": 0.1, "longtail": ours})]})
     assert [row[9] for row in rows if row[3] == "irspack"] == [ahead]
+
+
+def test_what_a_rival_was_tuned_to_and_why_one_is_missing_are_told(tmp_path: Path) -> None:
+    result = {
+        "question": "What?", "k": 10, "methods": ["ALS", "longtail"], "split": {}, "commit": "def5678",
+        "sections": [_section("whole catalog", {"ALS": 0.1, "longtail": 0.1})],
+        "rivals chosen": {"irspack": {"setting": "{'reg': 0.009}", "value": 0.2, "tried": 12}},
+        "rivals missing": {"cmfrec": "does not install: no compiler"},
+    }  # fmt: skip
+    (tmp_path / "fashion.json").write_text(json.dumps({"commit": "abc1234", "results": {"random": result}}))
+    page = TABLE["page"](tmp_path)
+    assert "irspack: `{'reg': 0.009}`, the best of 12 on validation." in page
+    assert "cmfrec is missing: does not install: no compiler." in page
+    # Results may be of several commits; each tells its own.
+    assert "Commit def5678." in page
+    assert "abc1234" not in page
