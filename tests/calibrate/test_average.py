@@ -36,6 +36,8 @@ def test_it_fades_and_those_without_history_keep_their_vectors():
     fusion = Fusion(average_weight=0.5, average_half_at=3.0)
     moved = with_average(users, np.array([1, 2], np.float32), fusion, np.array([0, 3, 9]))
     np.testing.assert_allclose(moved, [[0, 0], [0.25, 0.5], [0.125, 0.25]], rtol=1e-6)
+    wider = with_average(np.zeros((3, 4), np.float32), np.array([1, 2], np.float32), fusion, np.array([0, 3, 9]))
+    np.testing.assert_array_equal(wider, np.hstack([moved, users]))
     assert with_average(users, None, fusion, np.array([1, 1, 1])) is users
     assert with_average(users, np.ones(2, np.float32), Fusion(), np.array([1, 1, 1])) is users
 
@@ -58,11 +60,11 @@ def test_what_everybody_likes_is_found_for_users_of_whom_little_is_known(shop):
     judge = Judge(*shop)
     users, short, items, mean = vectors(judge)
     base = judge.measure(users, items)
-    weight, half_at, curve = choose_average(
+    fusion, curve = choose_average(
         judge, users, short, items, mean, base, weights=(0.5, 1.0), half_lives=(3.0, 30.0), floor=base.overall
     )
-    assert weight > 0
-    assert half_at in (3.0, 30.0)
+    assert fusion.average_weight > 0
+    assert fusion.average_half_at in (3.0, 30.0)
     assert len(curve) == 5
     assert max(point["short"] for point in curve) > 1.5 * curve[0]["short"]
 
@@ -72,8 +74,8 @@ def test_nothing_is_added_where_it_would_cost_the_tail_or_help_nobody(shop, monk
     users, short, items, mean = vectors(judge)
     base = judge.measure(users, items)
     settings = {"weights": (1.0,), "half_lives": (3.0,), "floor": 0.0}
-    assert choose_average(judge, users, short, items, 0 * mean, base, **settings)[0] == 0
+    assert choose_average(judge, users, short, items, 0 * mean, base, **settings)[0].average_weight == 0
     taken = iter([Quality(0.1, np.nan, 0.05), Quality(0.2, np.nan, 0.04)])
     monkeypatch.setattr(judge, "measure", lambda *_: next(taken))
     monkeypatch.setattr(judge, "measure_short", lambda users, _: float(users.sum()))
-    assert choose_average(judge, users, short, items, mean, base, **settings)[0] == 0
+    assert choose_average(judge, users, short, items, mean, base, **settings)[0].average_weight == 0

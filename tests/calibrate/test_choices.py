@@ -6,10 +6,9 @@ from scipy import sparse
 
 from longtail.calibrate import als_search
 from longtail.calibrate.alternation import Pull
-from longtail.calibrate.fusion import _free
 from longtail.calibrate.guard import pick
 from longtail.calibrate.lengths import choose_rounds
-from longtail.calibrate.model import Fusion, Length, sources
+from longtail.calibrate.model import Length, sources
 from longtail.calibrate.scoring import Judge, Quality
 from longtail.cf.als import AlsSettings
 from longtail.core.ranking import SOURCES
@@ -121,14 +120,6 @@ class TestJudge:
         assert judge.cold_ndcg(users, items[judge.masks["cold"]]).mean() == pytest.approx(full)
 
 
-def test_content_is_free_where_few_pairs_tell_what_new_items_need():
-    base = Quality(0.1, 0.1, 0.1, rare=0.1)
-    flat = [Quality(0.1, cold, 0.1, rare=0.1) for cold in (0.2, 0.01, 0.02)]
-    assert _free(flat, base, 0.1) == 2
-    assert _free([*flat, Quality(0.1, 0.9, 0.09, rare=0.09)], base, 0.1) == 2
-    assert _free([flat[0], Quality(0.09, 0.9, 0.2, rare=0.2)], base, 0.1) == 0
-
-
 def test_als_is_searched_along_the_ridge_of_its_two_settings(monkeypatch):
     """Only steps that keep the product gain anything here; a search along the axes alone would stay where it began."""
 
@@ -222,13 +213,6 @@ class TestRounds:
     def test_what_costs_overall_quality_is_not_chosen(self):
         (pull, rounds, *_), _ = self.chosen({(0.3, 1.0): [(0.09, np.nan, 0.3)]})
         assert (pull.precision, pull.scale, rounds) == (1.0, 1.0, 1)
-
-
-def test_fusion_fades():
-    fusion = Fusion(0.4, 5.0, 0.8, 20.0)
-    np.testing.assert_allclose(fusion.gain(np.array([0, 5, 10**9])), [0.4, 0.2, 0], atol=1e-6)
-    np.testing.assert_allclose(fusion.query_gate(np.array([0, 20])), [0.8, 0.4], atol=1e-6)
-    assert Fusion(**fusion.to_dict()) == fusion
 
 
 def test_sources_of_every_kind():

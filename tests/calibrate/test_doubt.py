@@ -28,8 +28,8 @@ def chosen(doubts):
 
 
 def test_items_nobody_took_are_doubted_where_they_crowd_out_the_right_ones():
-    doubt, curve = chosen((0.0, 0.5))
-    assert doubt == 0.5
+    fusion, curve = chosen((0.0, 0.5))
+    assert fusion.similar_doubt == 0.5
     assert curve[1]["ndcg"] > 1.5 * curve[0]["ndcg"]
     assert curve[1]["lift"] > 1.5 * curve[0]["lift"]
 
@@ -37,15 +37,17 @@ def test_items_nobody_took_are_doubted_where_they_crowd_out_the_right_ones():
 def test_of_equals_the_smallest():
     taken, vectors, content, n = shop()
     n[:] = 12  # all the same: doubt changes no order
-    doubt, curve = choose_doubt(taken, vectors, vectors, content, n, Fusion(), tail_below=20, doubts=(0.0, 1.0))
-    assert doubt == 0.0
+    fusion, curve = choose_doubt(taken, vectors, vectors, content, n, Fusion(), tail_below=20, doubts=(0.0, 1.0))
+    assert fusion.similar_doubt == 0.0
     assert len(curve) == 2
 
 
 def test_next_to_nothing_to_choose_by():
     taken, vectors, content, n = shop()
     nothing = sparse.csr_array(taken.shape, dtype=np.float32)
-    assert choose_doubt(nothing, vectors, vectors, content, n, Fusion(), tail_below=20, doubts=(0.0, 1.0)) == (0.0, [])
+    fusion = Fusion(similar_weight=0.3, similar_doubt=0.25)
+    found = choose_doubt(nothing, vectors, vectors, content, n, fusion, tail_below=20, doubts=(0.0, 1.0))
+    assert found == (Fusion(similar_weight=0.3), [])
 
 
 def test_trust_is_all_without_doubt_and_grows_with_interactions():

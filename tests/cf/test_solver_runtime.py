@@ -13,8 +13,8 @@ import pytest
 import scipy.sparse as sp
 
 from longtail.cf.als import AlsSettings, fit_als
+from longtail.cf.blocks import gram, padded, rotate, spread
 from longtail.cf.solver import compile, warm_up
-from longtail.cf.solver.blocks import gram, padded, rotate, spread
 from longtail.cf.solver.step import portions
 
 

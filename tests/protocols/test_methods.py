@@ -20,21 +20,29 @@ from longtail.protocols.tail import tail
 USERS, ITEMS = Vocabulary(["u", "01"], "user"), Vocabulary(["a", "007", "c"])
 
 
-def test_fused_scores_are_the_formula(shop, honest, make):
+def test_fused_scores_are_the_formula(shop, honest):
     parts = honest(*shop)
-    seen, model = parts.interactions, make.model(len(parts.interactions.users), len(parts.interactions.items))
+    seen, model = parts.interactions, parts.model
     average = model.user_factors.mean(axis=0)
-    fusion = Fusion(weight=0.7, half_at=3.0, average_weight=0.4, average_half_at=6.0)
-    model = replace(model, fusion=fusion, average_user=average)
-    method = fused("longtail", model, model.user_factors, seen.matrix, seen.n_interactions)
-    scores = method.score_block(np.array([4, 2]))
-    for row, user in enumerate([4, 2]):
-        history = seen.matrix.toarray()[user] > 0
-        p = model.content[history].mean(axis=0)
-        gain = 0.7 * 3.0 / (3.0 + seen.n_interactions)
-        asked = model.user_factors[user] + 0.4 * 6.0 / (6.0 + history.sum()) * average
-        expected = model.item_vectors @ asked + gain * (model.content @ p)
-        np.testing.assert_allclose(scores[row], expected, rtol=1e-4, atol=1e-5)
+    fusion = Fusion(weight=0.7, half_at=3.0, average_weight=0.4, average_half_at=6.0, freshness=0.5)
+    n = seen.n_interactions
+    stored = (
+        np.hstack([model.item_vectors, (0.7 * 3.0 / (3.0 + n))[:, None] * model.content]) * (1 + 0.5 / (1 + n))[:, None]
+    )
+    exposure = (n > 0).astype(np.float64)
+    users = np.array([4, 2])
+    for history in (None, seen.matrix[:5]):
+        method = fused(replace(parts, model=replace(model, fusion=fusion, average_user=average)), history)
+        scores = method.score_block(users)
+        for row, user in enumerate(users):
+            taken = seen.matrix.toarray()[user].astype(np.float64)
+            als = parts.als
+            A = als.unobserved_weight * (stored.T * exposure) @ stored + als.alpha * (stored.T * taken) @ stored
+            count = np.count_nonzero(taken) + als.unobserved_weight * len(stored)
+            A += als.regularization * count**als.frequency_scaling * np.eye(len(A))
+            asked = np.linalg.solve(A, als.alpha * stored.T @ taken)
+            asked[: len(average)] += 0.4 * 6.0 / (6.0 + np.count_nonzero(taken)) * average
+            np.testing.assert_allclose(scores[row], stored @ asked, rtol=1e-3, atol=1e-4)
 
 
 def test_without_content_there_is_no_content_method(shop, honest):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 
 from longtail.bundle.evidence import Evidence
 from longtail.calibrate.model import Fusion, Length
+from longtail.cf.objective import AlsSettings
 from longtail.core.arrays import Bool, Float32, Int64, State
 from longtail.core.errors import DataError
 from longtail.core.features import Features, Field
@@ -24,11 +25,8 @@ from longtail.core.version import __version__
 from longtail.core.vocabulary import Vocabulary
 from longtail.data.schema import CatalogSchema, WeightSettings
 
-if TYPE_CHECKING:
-    from longtail.cf.als import AlsSettings
-
 #: The version of the directory's format; a reader refuses a higher one.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _LIBRARIES = (
     "numpy",
@@ -192,9 +190,7 @@ class Bundle:
 
     @property
     def als_settings(self) -> AlsSettings:
-        """The settings of the half-step; importing them loads the solver, so known users never ask."""
-        from longtail.cf.als import AlsSettings
-
+        """The settings of the half-step."""
         values = dict(self.als)
         if values.get("objective") == "hu":
             values.pop("unobserved_weight", None)  # always 1 there, and refused where it is said otherwise

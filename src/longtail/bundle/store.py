@@ -193,7 +193,7 @@ def _read(path: Path, values: dict[str, Any], verify: bool) -> Bundle:
         items=items,
         history=_csr(history, (len(users), len(items))),
         als=settings["als"],
-        fusion=Fusion(**settings["fusion"]),
+        fusion=Fusion(**{"averaged": values["format_version"] < 3, **settings["fusion"]}),
         length=Length(**settings["length"]),
         precision=settings["precision"],
         field_weights=settings["field_weights"],

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from longtail.calibrate.fusion import FREE
 from longtail.calibrate.model import Fusion, with_average
 from longtail.calibrate.scoring import Judge, Quality
 from longtail.core.arrays import Float32
+
+#: What may be lost in gain and still count as nothing.
+FREE = 0.01
 
 
 def average_of(users: Float32, matrix: Any) -> Float32:
@@ -31,7 +33,7 @@ def choose_average(
     weights: Sequence[float],
     half_lives: Sequence[float],
     floor: float,
-) -> tuple[float, float, list[dict[str, Any]]]:
+) -> tuple[Fusion, list[dict[str, Any]]]:
     """s and the half-life that are best for short histories, of those that cost known users nothing.
 
     Args:
@@ -44,34 +46,34 @@ def choose_average(
         floor: the least overall quality, but for chance.
 
     Returns:
-        s, its half-life and the curve. s is 0 where nothing is better for short histories, or where all that is costs
-        known users more than a hundredth of their gain, of the tail or of the rarely taken items in it.
+        Fusion with s and its half-life, and the curve. s is 0 where nothing is better for short histories, or where all
+        that is costs known users more than a hundredth of their gain, of the tail or of the rarely taken items in it.
     """
     n_taken, n_short = np.diff(judge.train.indptr), np.diff(judge.short.indptr)
     curve: list[dict[str, Any]] = []
 
-    def measure(weight: float, half_at: float) -> Quality:
-        fusion = Fusion(average_weight=weight, average_half_at=half_at)
+    def measure(fusion: Fusion) -> Quality:
         quality = judge.measure(with_average(users, average, fusion, n_taken), items)
         few = judge.measure_short(with_average(short, average, fusion, n_short), items)
         quality = replace(quality, short=few)
-        curve.append({"weight": weight, "half_at": half_at, **quality.to_dict()})
+        told = {"weight": fusion.average_weight, "half_at": fusion.average_half_at}
+        curve.append({**told, **quality.to_dict()})
         return quality
 
     lives = sorted(half_lives)
-    middle = lives[(len(lives) - 1) // 2]
-    ordered = sorted({0.0, *weights})
-    without = measure(0.0, middle)
+    chosen = Fusion(average_half_at=lives[(len(lives) - 1) // 2])
+    without = measure(chosen)
     enough = without.gain_over(base, mixed=False) - FREE
 
     def free(quality: Quality) -> bool:
         few = quality.tail < (1 - FREE) * without.tail or quality.rare < (1 - FREE) * without.rare
         return quality.keeps(floor) and not few and quality.gain_over(base, mixed=False) >= enough
 
-    best, chosen = without.short, (0.0, middle)
+    best = without.short
     for half_at in lives:
-        for weight in ordered[1:]:
-            quality = measure(weight, half_at)
+        for weight in sorted({0.0, *weights})[1:]:
+            candidate = Fusion(average_weight=weight, average_half_at=half_at)
+            quality = measure(candidate)
             if free(quality) and quality.short > best:
-                best, chosen = quality.short, (weight, half_at)
-    return *chosen, curve
+                best, chosen = quality.short, candidate
+    return chosen, curve

@@ -15,10 +15,10 @@ from longtail.calibrate.als_search import choose_als
 from longtail.calibrate.alternation import FEW, MINIMAL_R2, Alternation, Pull, alternate, predict_all, typical_length
 from longtail.calibrate.average import average_of, choose_average
 from longtail.calibrate.doubt import choose_doubt
-from longtail.calibrate.fusion import choose_fusion, choose_gate
+from longtail.calibrate.fusion import Asking, choose_freshness, choose_fusion, choose_gate
 from longtail.calibrate.holdout import PAIRS
 from longtail.calibrate.lengths import choose_exponent, choose_pull, choose_rounds
-from longtail.calibrate.model import Fusion, with_average
+from longtail.calibrate.model import Fusion
 from longtail.calibrate.scoring import Judge, Quality
 from longtail.calibrate.settings import CalibrationSettings
 from longtail.calibrate.weights import choose_field_weights
@@ -39,9 +39,7 @@ class Choices:
         min_interactions: who teaches the first round.
         field_weights: per field; empty: all equal.
         pull: precision and length of the prior.
-        fusion_weight: w, in multiples of ``calibrate.fusion.fusion_unit``; fusion_half_at: kappa.
-        similar_weight, similar_half_at, similar_doubt: of similar items, see ``Fusion``.
-        average_weight, average_half_at: of the average user, added to users of whom little is known.
+        fusion: what counts beside the vectors; w is in multiples of ``calibrate.alternation.typical_length``.
         learner: the bridge's, as an earlier fit of the same shop kept it; None: they are compared in the fit.
         report: plain JSON: curves, qualities and notes.
     """
@@ -51,13 +49,7 @@ class Choices:
     min_interactions: int = 5
     field_weights: dict[str, float] = field(default_factory=dict)
     pull: Pull = field(default_factory=Pull)
-    fusion_weight: float = 0.0
-    fusion_half_at: float = 5.0
-    similar_weight: float = 0.4
-    similar_half_at: float = 20.0
-    average_weight: float = 0.0
-    average_half_at: float = 3.0
-    similar_doubt: float = 0.25
+    fusion: Fusion = field(default_factory=lambda: Fusion(similar_weight=0.4, similar_doubt=0.25))
     learner: BridgeMethod | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
@@ -175,36 +167,30 @@ def choose(
     floor = min(floor, quality.overall)
     short = solve_users(judge.short, state.item_vectors, als, exposure=exposure).factors
     mean = average_of(state.user_factors, train)
-    average, average_at, report["average"] = choose_average(
+    fusion, report["average"] = choose_average(
         judge, state.user_factors[judge.users], short, state.item_vectors, mean, base,
-        weights=settings.average_weights, half_lives=settings.average_half_lives,
-        floor=floor,
+        weights=settings.average_weights, half_lives=settings.average_half_lives, floor=floor,
     )  # fmt: skip
-    known = with_average(
-        state.user_factors[judge.users], mean, Fusion(average_weight=average, average_half_at=average_at),
-        np.diff(judge.train.indptr),
-    )  # fmt: skip
-    weight, half_at, report["fusion"] = choose_fusion(
-        judge, known, state.item_vectors, content, counts, base,
-        weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor, seed=seed,
-    )  # fmt: skip
-    gate, gate_at, report["similar"] = choose_gate(
-        judge, validation, state.item_vectors, content, counts, tail_below=settings.tail_below,
+    asking = Asking(judge, state.item_vectors, content, counts, als, exposure, mean, typical)
+    fusion, report["fusion"] = choose_fusion(
+        asking, fusion, base, weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor
+    )
+    fusion, report["freshness"] = choose_freshness(asking, fusion, base, values=settings.freshness, floor=floor)
+    fusion, report["similar"] = choose_gate(
+        judge, fusion, validation, state.item_vectors, content, counts, tail_below=settings.tail_below,
         gates=settings.similar_gates, seed=seed,
     )  # fmt: skip
-    doubt, report["similar_doubt"] = choose_doubt(
-        validation, state.item_vectors, items, content, counts,
-        Fusion(similar_weight=gate, similar_half_at=gate_at), tail_below=settings.tail_below,
+    fusion, report["similar_doubt"] = choose_doubt(
+        validation, state.item_vectors, items, content, counts, fusion, tail_below=settings.tail_below,
         doubts=settings.similar_doubts, k=settings.k, seed=seed,
     )  # fmt: skip
+    fusion = replace(fusion, weight=fusion.weight / typical)
     progress.note(
-        f"beside the vectors: content {weight:g} for users, {gate:g} for similar items, doubt {doubt:g}; "
-        f"the average user {average:g}, halved at {average_at:g} items"
+        f"beside the vectors: content {fusion.weight:g} for users, {fusion.similar_weight:g} for similar items, doubt "
+        f"{fusion.similar_doubt:g}; new items longer by {fusion.freshness:g}; the average user "
+        f"{fusion.average_weight:g}, halved at {fusion.average_half_at:g} items"
     )
-    return replace(
-        choices, fusion_weight=weight, fusion_half_at=half_at, similar_weight=gate, similar_half_at=gate_at,
-        average_weight=average, average_half_at=average_at, similar_doubt=doubt,
-    )  # fmt: skip
+    return replace(choices, fusion=fusion)
 
 
 #: Landmarks of the kernels that choices are made with; the final fit has as many as the settings say.

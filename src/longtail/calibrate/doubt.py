@@ -33,7 +33,7 @@ def choose_doubt(
     doubts: Sequence[float],
     k: int = 10,
     seed: int = 0,
-) -> tuple[float, list[dict[str, Any]]]:
+) -> tuple[Fusion, list[dict[str, Any]]]:
     """The doubt with which tail items' neighbours are furthest ahead of ALS's and content's, in NDCG and lift at once.
 
     NDCG by itself is pleased by popular neighbours, lift (n_ij N / (n_i n_j), mean over the places) by rare ones, so
@@ -49,12 +49,12 @@ def choose_doubt(
         k: neighbours shown.
 
     Returns:
-        The doubt and the curve. Too few pairs to choose by: 0 and an empty curve.
+        ``fusion`` with the doubt, and the curve. Too few pairs to choose by: 0 and an empty curve.
     """
     few = (n_interactions >= 1) & (n_interactions < tail_below)
     asked = draw_queries(validation, few & content.any(axis=1), seed, most=_QUERIES)
     if asked.together.nnz < ENOUGH_PAIRS:
-        return 0.0, []
+        return replace(fusion, similar_doubt=0.0), []
     vectors, meanings = unit_rows(items), unit_rows(content)
     cosines = ((unit_rows(alone), 0.0), (vectors, 1.0))
     base = np.max(
@@ -72,7 +72,7 @@ def choose_doubt(
         score = float((found / np.maximum(base, 1e-12)).min())
         curve.append({"doubt": doubt, "ndcg": float(found[0]), "lift": float(found[1]), "score": score})
     best = max(curve, key=lambda point: point["score"])  # the first of equals
-    return float(best["doubt"]), curve
+    return replace(fusion, similar_doubt=float(best["doubt"])), curve
 
 
 def _quality(

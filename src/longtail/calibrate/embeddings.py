@@ -10,15 +10,13 @@ import numpy as np
 from longtail.blend import default_exposure
 from longtail.bridge.article import fit_article
 from longtail.bridge.training import Bridge
-from longtail.calibrate.alternation import MINIMAL_R2, Alternation, alternate
+from longtail.calibrate.alternation import MINIMAL_R2, Alternation, alternate, typical_length
 from longtail.calibrate.average import average_of
 from longtail.calibrate.choices import Choices, choose
-from longtail.calibrate.fusion import fusion_unit
 from longtail.calibrate.holdout import hold_out
-from longtail.calibrate.model import Fusion, ItemModel, Length, with_average
+from longtail.calibrate.model import Fusion, ItemModel, Length
 from longtail.calibrate.settings import CalibrationSettings
 from longtail.cf.als import AlsFit, AlsSettings, fit_als, solve_users
-from longtail.cf.content_knn import profiles
 from longtail.content.combine import combine, reduce
 from longtail.core.arrays import Bool, Float32
 from longtail.core.errors import DataError
@@ -166,22 +164,8 @@ def fit(
     users = solve_users(matrix, state.item_vectors, choices.als, exposure=exposed).factors
     reduction = reduce(z, 128, np.flatnonzero(has))
     content = reduction.apply(z)
-    people = np.flatnonzero(np.diff(matrix.indptr))
-    sample = people if len(people) <= 2000 else np.sort(np.random.default_rng(seed).choice(people, 2000, replace=False))
-    fusion = Fusion(average_weight=choices.average_weight, average_half_at=choices.average_half_at)
-    average = average_of(users, matrix)
-    asked = with_average(users[sample], average, fusion, np.diff(matrix.indptr)[sample])
-    unit = 0.0
-    if choices.fusion_weight:
-        unit = fusion_unit(asked, state.item_vectors, profiles(matrix[sample], content), content, seed)
-    fusion = replace(
-        fusion,
-        weight=choices.fusion_weight * unit,
-        half_at=choices.fusion_half_at,
-        similar_weight=choices.similar_weight,
-        similar_half_at=choices.similar_half_at,
-        similar_doubt=choices.similar_doubt,
-    )
+    typical = typical_length(alone.item_factors, counts, choices.min_interactions, settings.tail_below)
+    fusion = replace(choices.fusion, weight=choices.fusion.weight * typical)
     return replace(
         model,
         user_factors=users,
@@ -199,7 +183,7 @@ def fit(
         choices={**model.choices, "bridge": state.scores},
         taught=state.taught,
         unseen=state.unseen,
-        average_user=average,
+        average_user=average_of(users, matrix),
     )
 
 
@@ -216,13 +200,7 @@ def describe(choices: Choices) -> dict[str, Any]:
         "min_interactions": choices.min_interactions,
         "field_weights": choices.field_weights,
         "pull": dict(vars(choices.pull)),
-        "fusion": {"weight": choices.fusion_weight, "half_at": choices.fusion_half_at},
-        "similar": {
-            "weight": choices.similar_weight,
-            "half_at": choices.similar_half_at,
-            "doubt": choices.similar_doubt,
-        },
-        "average": {"weight": choices.average_weight, "half_at": choices.average_half_at},
+        "fusion": choices.fusion.to_dict(),
         "curves": choices.report,
     }
 

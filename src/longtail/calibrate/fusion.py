@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,92 +11,128 @@ from scipy import sparse
 
 from longtail.bridge.training import unit_rows
 from longtail.calibrate.guard import pick
-from longtail.calibrate.model import Fusion
+from longtail.calibrate.model import Fusion, with_average
 from longtail.calibrate.scoring import ENOUGH_PAIRS, Judge, Quality
 from longtail.calibrate.similar_queries import draw_queries
+from longtail.cf.als import AlsSettings, solve_users
 from longtail.core.arrays import Float32, Int64
 from longtail.evaluate.hits import relevant_counts
 from longtail.evaluate.metrics.ndcg import ndcg_at_k
 
-_SAMPLE = 256
-#: What content may cost in gain and still count as costing nothing.
-FREE = 0.01
+#: Content's own ranking finds new items among known ones easily, knowing nothing of how known ones sell: this share of
+#: its NDCG is enough.
+FOUND = 0.8
 
 
-def fusion_unit(users: Float32, items: Float32, profiles: Float32, content: Float32, seed: int = 0) -> float:
-    """What w = 1 stands for: spread of behaviour's scores over spread of content's, on a seeded sample of pairs."""
-    rng = np.random.default_rng(seed)
-    some = rng.choice(len(users), min(_SAMPLE, len(users)), replace=False)
-    columns = rng.choice(len(items), min(4 * _SAMPLE, len(items)), replace=False)
-    behaviour = float((users[some] @ items[columns].T).std())
-    spread = float((profiles[some] @ content[columns].T).std())
-    return behaviour / spread if spread > 1e-9 and behaviour > 0 else 0.0
+@dataclass(frozen=True)
+class Asking:
+    """What users are solved and scored with while fusion is chosen.
+
+    Attributes:
+        judge: of the users.
+        items: ``(n_items, d)``, solved before and not changed here; content: ``(n_items, d_z)`` unit rows.
+        n_interactions: ``(n_items,)``.
+        als, exposure: what users are solved with.
+        average: ``(d,)``, the average user.
+        typical: see :func:`longtail.calibrate.alternation.typical_length`.
+    """
+
+    judge: Judge
+    items: Float32
+    content: Float32
+    n_interactions: Int64
+    als: AlsSettings
+    exposure: Float32
+    average: Float32
+    typical: float
+
+    def quality(self, fusion: Fusion) -> Quality:
+        """Of users who are solved against items as fusion has them, and ask for them."""
+        content = self.content if fusion.weight else self.content[:, :0]
+        stored = fusion.stored(self.items, content, self.n_interactions)
+
+        def asking(history: Any) -> Float32:
+            solved = solve_users(history, stored, self.als, exposure=self.exposure).factors
+            return with_average(solved, self.average, fusion, np.diff(history.indptr))
+
+        quality = self.judge.measure(asking(self.judge.train), stored)
+        quality = replace(quality, short=self.judge.measure_short(asking(self.judge.short), stored))
+        return quality if self.judge.knows_new else replace(quality, cold=np.nan, mixed=np.nan)
 
 
 def choose_fusion(
-    judge: Judge,
-    users: Float32,
-    items: Float32,
-    content: Float32,
-    n_interactions: Int64,
+    asking: Asking,
+    fusion: Fusion,
     base: Quality,
     *,
     weights: Sequence[float],
     half_lives: Sequence[float],
     floor: float,
-    seed: int = 0,
-) -> tuple[float, float, list[dict[str, Any]]]:
-    """w (in multiples of :func:`fusion_unit`) and kappa: w at a middling kappa, then kappa at that w.
+) -> tuple[Fusion, list[dict[str, Any]]]:
+    """w, in multiples of the typical length of a learned vector, and kappa: w at the middle kappa, then kappa at w.
+
+    Users are solved against [v_i; g_i z_i] by the half-step of ALS: what they like of content is what explains, beside
+    the vectors, what they took and what they passed by. The mean content of what they took, which is simpler, does not
+    know what is common to all items.
 
     Args:
-        users: ``(len(judge.users), d)``; items ``(n_items, d)``; content ``(n_items, d_z)`` unit rows.
+        fusion: has what was chosen before.
+        base: what gains are counted from. How far up new items stand among known ones does not count here.
         floor: the least overall quality; a weight that costs more is not taken, so 0 may be the answer.
+
+    Returns:
+        ``fusion`` with both, and the curve.
     """
-    profiles = judge.profiles(content)
-    unit = fusion_unit(users, items, profiles, content, seed)
-    curve: list[dict[str, Any]] = []
-    columns = np.ascontiguousarray(items.T)
-    content_columns = np.ascontiguousarray(content.T)
-
-    def measure(weight: float, half_at: float) -> Quality:
-        gain = Fusion(weight * unit, half_at).gain(n_interactions)
-
-        def scores(rows: Int64) -> Float32:
-            block: Float32 = users[rows] @ columns
-            if weight:
-                block += gain * (profiles[rows] @ content_columns)
-            return block
-
-        quality = judge.measure_scores(scores)
-        curve.append({"weight": weight, "half_at": half_at, **quality.to_dict()})
-        return quality
-
-    middle = sorted(half_lives)[(len(half_lives) - 1) // 2]
-    ordered = sorted({0.0, *weights})
-    if unit == 0.0:
-        return 0.0, middle, curve
-    qualities = [measure(weight, middle) for weight in ordered]
-    chosen = pick(qualities, base, floor=floor) if judge.knows_new else _free(qualities, base, floor)
-    weight = ordered[chosen]
-    if weight == 0.0:
-        return 0.0, middle, curve
     lives = sorted(half_lives)
-    again = [qualities[chosen] if half_at == middle else measure(weight, half_at) for half_at in lives]
-    return weight, lives[pick(again, base, floor=floor)], curve
+    tried: dict[Fusion, Quality] = {}
+
+    def best_of(candidates: list[Fusion]) -> Fusion:
+        for candidate in candidates:
+            if candidate not in tried:
+                tried[candidate] = asking.quality(candidate)
+        return candidates[pick([tried[candidate] for candidate in candidates], base, floor=floor, mixed=False)]
+
+    middle = replace(fusion, half_at=lives[len(lives) // 2])
+    best = best_of([replace(middle, weight=weight * asking.typical) for weight in sorted({0.0, *weights})])
+    if best.weight:
+        best = best_of([replace(best, half_at=half_at) for half_at in lives])
+    return best, [
+        {"weight": one.weight / asking.typical, "half_at": one.half_at, **quality.to_dict()}
+        for one, quality in tried.items()
+    ]
 
 
-def _free(qualities: Sequence[Quality], base: Quality, floor: float) -> int:
-    """The largest weight that costs known items nothing, where too few pairs tell what is best for new ones."""
+def choose_freshness(
+    asking: Asking, fusion: Fusion, base: Quality, *, values: Sequence[float], floor: float
+) -> tuple[Fusion, list[dict[str, Any]]]:
+    """b: the least with which new items are found among known ones well enough, of those that cost these no more than
+    the guard allows; if none is enough, the one with which they are found best.
 
-    def gain(quality: Quality) -> float:
-        return replace(quality, cold=np.nan).gain_over(base, mixed=False)
+    Args:
+        fusion, base, floor: see :func:`choose_fusion`; ``base.mixed`` is of content's own ranking.
 
-    enough = gain(qualities[0]) - FREE
-    return max(i for i, quality in enumerate(qualities) if not i or (quality.keeps(floor) and gain(quality) >= enough))
+    Returns:
+        ``fusion`` with b, and the curve. b is 0 where validation has too few pairs with new items to tell.
+    """
+    curve: list[dict[str, Any]] = []
+    best, found = fusion, -1.0
+    if not asking.judge.knows_new or np.isnan(base.mixed):
+        return fusion, curve
+    for value in sorted({0.0, *values}):
+        candidate = replace(fusion, freshness=value)
+        quality = asking.quality(candidate)
+        curve.append({"freshness": value, **quality.to_dict()})
+        lost = not quality.keeps(floor) or quality.tail < base.tail or quality.rare < base.rare
+        if not value or (quality.mixed > found and not lost):
+            best, found = candidate, quality.mixed
+        if found >= FOUND * base.mixed:
+            break
+    return best, curve
 
 
 def choose_gate(
     judge: Judge,
+    fusion: Fusion,
     validation: Any,
     items: Float32,
     content: Float32,
@@ -106,7 +142,7 @@ def choose_gate(
     gates: Sequence[float],
     half_lives: Sequence[float] = (5.0, 20.0, 100.0),
     seed: int = 0,
-) -> tuple[float, float, list[dict[str, Any]]]:
+) -> tuple[Fusion, list[dict[str, Any]]]:
     """Content's part in similar items: by what users of rarely taken items also took in the validation period.
 
     Args:
@@ -117,35 +153,33 @@ def choose_gate(
         tail_below: queries have fewer interactions than this.
 
     Returns:
-        The gate at no interactions, the interactions at which it is halved, and the curve.
+        ``fusion`` with the gate at no interactions and the interactions at which it is halved, and the curve.
     """
-    middle = sorted(half_lives)[len(half_lives) // 2]
+    lives = sorted(half_lives)
+    fusion = replace(fusion, similar_weight=0.0, similar_half_at=lives[len(lives) // 2])
     asked = draw_queries(validation, (n_interactions < tail_below) & content.any(axis=1), seed)
     together = asked.together
     if together.nnz < ENOUGH_PAIRS:
-        return 0.0, middle, []
+        return fusion, []
     vectors, meanings = unit_rows(items), unit_rows(content)
     rare = n_interactions < 20 * tail_below
     rare_together = sparse.csr_array(together.multiply(sparse.csr_array(rare.astype(np.float32)[None, :])))
     rare_together.eliminate_zeros()
     curve: list[dict[str, Any]] = []
 
-    def measure(weight: float, half_at: float) -> float:
-        gate = Fusion(similar_weight=weight, similar_half_at=half_at).query_gate(n_interactions[asked.items])
+    def measure(candidate: Fusion) -> float:
+        gate = candidate.query_gate(n_interactions[asked.items])
         values = []
         for relevant, mask in ((together, None), (rare_together, rare)):
             judged = relevant_counts(relevant) > 0
             ranked = asked.neighbours(vectors, vectors, meanings, gate, judge.k, candidates=mask, seed=seed)
             values.append(float(ndcg_at_k(ranked, relevant, judge.k)[judged].mean()) if judged.any() else 0.0)
         value = float(np.sqrt(values[0] * values[1]))
-        curve.append({"weight": weight, "half_at": half_at, "ndcg": values[0], "rare_ndcg": values[1], "score": value})
+        told = {"weight": candidate.similar_weight, "half_at": candidate.similar_half_at}
+        curve.append({**told, "ndcg": values[0], "rare_ndcg": values[1], "score": value})
         return value
 
-    ordered = sorted(gates)
-    values = [measure(gate, middle) for gate in ordered]
-    weight = ordered[int(np.argmax(values))]
-    if weight == 0.0:
-        return 0.0, middle, curve
-    lives = sorted(half_lives)
-    again = [max(values) if half_at == middle else measure(weight, half_at) for half_at in lives]
-    return weight, lives[int(np.argmax(again))], curve
+    best = max((replace(fusion, similar_weight=gate) for gate in sorted(gates)), key=measure)
+    if best.similar_weight:
+        best = max((replace(best, similar_half_at=half_at) for half_at in lives), key=measure)
+    return best, curve

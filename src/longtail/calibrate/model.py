@@ -26,13 +26,16 @@ class Fusion:
     user, who fades as a user does.
 
     Attributes:
-        weight: w, content's part in user -> item scores of an item without interactions; 0 is none.
+        weight: w, the length of the content part of an item without interactions, z being 1 long; 0 is none.
         half_at: kappa, the interactions at which that part is halved.
         similar_weight: content's part in [0, 1] of item -> item scores asked by an item without interactions.
         similar_half_at: the interactions of the asking item at which that part is halved.
         average_weight: s, how much of the average user is added to a user without interactions; 0 is none.
         average_half_at: the items a user took at which that is halved.
         similar_doubt: how far the learned vector of an item shown beside another is doubted, see `trust`; 0: not.
+        freshness: b, how much longer an item without interactions is made for users; halved at one interaction, 0: not.
+        averaged: users ask by the mean content of what they took, as bundles before format 3 did, instead of being
+            solved against content.
     """
 
     weight: float = 0.0
@@ -42,11 +45,36 @@ class Fusion:
     average_weight: float = 0.0
     average_half_at: float = 3.0
     similar_doubt: float = 0.0
+    freshness: float = 0.0
+    averaged: bool = False
+
+    @property
+    def bare(self) -> bool:
+        """Whether users ask for items by their vectors alone."""
+        return self.weight == 0 and self.freshness == 0
 
     def gain(self, n_interactions: Int64) -> Float32:
-        """g_i = w kappa / (kappa + n_i), ``(n,) float32``: score(u, i) = u.v_i + g_i p_u.z_i."""
+        """g_i = w kappa / (kappa + n_i), ``(n,) float32``: how long an item's content part is."""
         n = np.asarray(n_interactions, dtype=np.float64)
         return np.asarray(self.weight * self.half_at / (self.half_at + n), dtype=np.float32)
+
+    def stored(self, vectors: Float32, content: Float32, n_interactions: Int64) -> Float32:
+        """a_i = (1 + b / (1 + n_i)) [v_i; g_i z_i], ``(n, d + d_z) float32``: items as users are solved against and ask
+        for them.
+        """
+        stored = np.concatenate([vectors, self.gain(n_interactions)[:, None] * content], axis=1)
+        if self.freshness:
+            stored *= self.fresh(n_interactions)[:, None]
+        return stored
+
+    def fresh(self, n_interactions: Int64) -> Float32:
+        """1 + b / (1 + n_i), ``(n,) float32``.
+
+        A prediction is shorter than what is learned of an item that sells as well, since it cannot know who will: new
+        items would hardly ever stand among known ones.
+        """
+        n = np.asarray(n_interactions, dtype=np.float64)
+        return np.asarray(1.0 + self.freshness / (1.0 + n), dtype=np.float32)
 
     def query_gate(self, n_interactions: Int64) -> Float32:
         """g_q in [0, 1], ``(n,) float32``: similar(q, j) = (1 - g_q) r_j v_q.v_j + g_q z_q.z_j over unit vectors."""
@@ -74,13 +102,13 @@ class Fusion:
 
 
 def with_average(users: Float32, average: Float32 | None, fusion: Fusion, n_taken: Int64) -> Float32:
-    """u + s_u ū, ``(n, d) float32``: what users ask with, and nothing else is solved with.
+    """u + s_u ū, as ``users``: what users ask with, and nothing else is solved with.
 
     Shrinking a vector to zero says of somebody of whom little is known that they like nothing; that they are like
     everybody is the better guess. It is the prior of the users, as the prediction is that of the items.
 
     Args:
-        users: ``(n, d) float32``.
+        users: ``(n, d) float32``, or ``(n, d + d_z)`` with a content part, to which nothing is added.
         average: ū, ``(d,) float32``, the mean of the users' vectors; None: nothing is added.
         fusion: has s and its half-life.
         n_taken: ``(n,)``, items each user took. Who took none keeps their vector: for them there is the fallback.
@@ -88,7 +116,9 @@ def with_average(users: Float32, average: Float32 | None, fusion: Fusion, n_take
     if average is None or fusion.average_weight == 0:
         return users
     gain = np.where(np.asarray(n_taken) > 0, fusion.average_gain(n_taken), np.float32(0.0))
-    return np.asarray(users + gain[:, None] * average, dtype=np.float32)
+    asking = users.copy()
+    asking[:, : len(average)] += gain[:, None] * average
+    return asking
 
 
 @dataclass(frozen=True)

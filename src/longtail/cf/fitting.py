@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longtail.cf.blocks import available_threads, one_blas_thread, padded, rotate, slices, spread
 from longtail.cf.objective import AlsSettings, Pairs, as_rows, penalties
 from longtail.cf.solver import HalfStep, half_step, repeated_steps
-from longtail.cf.solver.blocks import available_threads, one_blas_thread, padded, rotate, slices, spread
 from longtail.cf.solver.step import DUAL_BELOW, width_for
 from longtail.cf.torch_solver import find_device, steps_on
 from longtail.core.arrays import Float32

@@ -16,8 +16,8 @@ import numpy as np
 import scipy.linalg
 from scipy.sparse import csr_array
 
+from longtail.cf.blocks import available_threads, gram, one_blas_thread
 from longtail.cf.objective import AlsSettings, Pairs, penalties
-from longtail.cf.solver.blocks import available_threads, gram, one_blas_thread
 from longtail.core.arrays import Float32, Float64
 
 
@@ -38,6 +38,10 @@ class Shared:
         """From ``vectors (m, d)`` with exposures ``(m,)`` in [0, 1]; None: 1. The same at any number of threads."""
         with one_blas_thread():
             return cls(gram(vectors, exposure, threads or available_threads()), rows)
+
+    def leading(self, width: int) -> Shared:
+        """The same of the first ``width`` columns of the other side's vectors."""
+        return Shared(self.gram[:width, :width], self.rows)
 
     def changed(self, old: Float32, new: Float32, old_exposure: Float32, new_exposure: Float32) -> Shared:
         """The same after some rows have changed: vectors ``(k, d)``, exposures ``(k,)``; a new row was zero."""

@@ -13,7 +13,7 @@ from scipy import sparse
 from longtail.blend import default_exposure
 from longtail.calibrate.model import ItemModel, with_average
 from longtail.cf.als import AlsSettings, solve_users
-from longtail.cf.content_knn import ContentNeighbours, profiles
+from longtail.cf.content_knn import ContentNeighbours
 from longtail.cf.popular import Popularity
 from longtail.core.arrays import Bool, Float32, Int64
 from longtail.core.vocabulary import Vocabulary
@@ -193,24 +193,24 @@ def standard_methods(parts: TrainedParts, history: sparse.csr_array | None = Non
     if parts.article is not None:
         # The article's users are those of ALS: its items are put into the space of ALS, not the other way round.
         article = parts.article.user_factors if history is None else als_users
-        methods.append(fused("article", parts.article, article, taken, parts.interactions.n_interactions))
-    methods.append(fused("longtail", model, _users(parts, history), taken, parts.interactions.n_interactions))
+        methods.append(Factors("article", article, parts.article.item_vectors))
+    methods.append(fused(parts, history))
     return methods
 
 
-def fused(
-    name: str, model: ItemModel, user_factors: Float32, history: sparse.csr_array, n_interactions: Int64
-) -> Factors:
-    """(u + s_u ū).v_i + g_i p_u.z_i as one inner product of ``[u + s_u ū; p_u]`` with ``[v_i; g_i z_i]``."""
-    user_factors = with_average(user_factors, model.average_user, model.fusion, np.diff(history.indptr))
-    if model.fusion.weight == 0 or model.content.shape[1] == 0:
-        return Factors(name, user_factors, model.item_vectors)
-    gain = model.fusion.gain(n_interactions)
-    return Factors(
-        name,
-        np.hstack([user_factors, profiles(history, model.content)]),
-        np.hstack([model.item_vectors, gain[:, None] * model.content]),
-    )
+def fused(parts: TrainedParts, history: sparse.csr_array | None = None) -> Factors:
+    """longtail: one inner product of [u; p] + s_u [ū; 0] with [v_i; g_i z_i]; arguments: :func:`standard_methods`."""
+    model = parts.model
+    fusion, taken = model.fusion, parts.interactions.matrix if history is None else history
+    items, users = model.item_vectors, model.user_factors
+    if items is model.als_item_factors:  # content said nothing: longtail is ALS
+        users = _als_users(parts, history)
+    elif not fusion.bare or history is not None:
+        if not fusion.bare:
+            items = fusion.stored(items, model.content, parts.interactions.n_interactions)
+        exposure = default_exposure(parts.interactions.matrix) if parts.exposure is None else parts.exposure
+        users = solve_users(taken, items, parts.als, exposure=exposure).factors
+    return Factors("longtail", with_average(users, model.average_user, fusion, np.diff(taken.indptr)), items)
 
 
 def _als_users(parts: TrainedParts, history: sparse.csr_array | None) -> Float32:
@@ -218,14 +218,3 @@ def _als_users(parts: TrainedParts, history: sparse.csr_array | None) -> Float32
     if history is None:
         return parts.model.als_user_factors
     return solve_users(history, parts.model.als_item_factors, parts.als).factors
-
-
-def _users(parts: TrainedParts, history: sparse.csr_array | None) -> Float32:
-    """The users of longtail likewise, whose items count as far as they could be seen."""
-    model = parts.model
-    if history is None:
-        return model.user_factors
-    if model.item_vectors is model.als_item_factors:  # content said nothing: longtail is ALS
-        return _als_users(parts, history)
-    exposure = default_exposure(parts.interactions.matrix) if parts.exposure is None else parts.exposure
-    return solve_users(history, model.item_vectors, parts.als, exposure=exposure).factors

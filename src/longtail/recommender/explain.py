@@ -1,10 +1,11 @@
 """A score taken apart, exactly: over the items of a history, and over the fields of an item's content.
 
-    score(u, i) = (u + s_u ū)·v_i + g_i p_u·z_i,    u = A_u^-1 Σ_j c_j v_j,    v_i = e_i + A_i^-1 τ f_i
+    score(u, i) = (u + s_u ū)·v_i + g_i p_u·z_i,    [u; p_u] = A_u^-1 Σ_j c_j a_j,    v_i = e_i + A_i^-1 τ f_i
 
-Behaviour is u·e_i, over the history by the solved system of the user. What content predicts, u·A_i^-1 τ f_i, and what
-it says itself, g_i p_u·z_i, are over the fields by Shapley values, since neither is a sum over them. What events bring,
-e_i, is what the prediction does not. What everybody would give it, s_u ū·v_i, is a part by itself.
+all of it times 1 + b / (1 + n_i). Behaviour is u·e_i, over the history by the solved system of the user. What content
+predicts, u·A_i^-1 τ f_i, and what it says itself, g_i p_u·z_i, are over the fields by Shapley values, since neither is
+a sum over them. What events bring, e_i, is what the prediction does not. What everybody would give it, s_u ū·v_i, is a
+part by itself.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from longtail.core.arrays import Float32, Float64
 from longtail.core.ranking import SOURCES
 from longtail.index.contract import inner_products
 from longtail.recommender.answers import category_popularity
+from longtail.recommender.asking import ask, brought
 from longtail.recommender.changes import Pairs
 from longtail.recommender.explanation import Contribution, Explanation, ItemInfo, Kind
 from longtail.recommender.fields import FieldReader
 from longtail.recommender.shapley import shapley_values
-from longtail.recommender.snapshot import Snapshot, item_query, stored_for_items, stored_for_users, user_query
+from longtail.recommender.snapshot import Snapshot, item_query, stored_for_items, stored_for_users
 
 #: A rest below this share of the parts is rounding and not told.
 _ROUNDING = 1e-6
@@ -48,43 +50,42 @@ def item_info(snapshot: Snapshot, row: int) -> ItemInfo:
 
 
 def explain_for_user(
-    snapshot: Snapshot, reader: FieldReader, asked: str | None, vector: Float32, taken: Pairs, item: int
+    snapshot: Snapshot, reader: FieldReader, asked: str | None, taken: Pairs, item: int, vector: Float32 | None = None
 ) -> Explanation:
-    """Why an item has its score for somebody with a vector ``(d,)`` and a history."""
+    """Why an item has its score for somebody with a history; ``vector``: see `longtail.recommender.asking.ask`."""
     bundle = snapshot.bundle
-    query = user_query(bundle, vector, taken.rows)
-    if query is None:
+    question = ask(snapshot, taken, vector)
+    if question is None:
         popularity = Contribution("popularity", "", float(bundle.n_interactions[item]))
         note = "Nothing is known of this user to go by: items are ordered by how many took them."
         return _explanation(snapshot, asked, item, popularity.value, [popularity], note=note)
-    if not snapshot.answerable(query)[item]:
+    if not snapshot.answerable(question.vector)[item]:
         return _by_category(snapshot, asked, item)
     own = snapshot.item_vector(item)
-    score = _score(stored_for_users(bundle, np.array([item]), own[None]), query)
+    stored = stored_for_users(bundle, np.array([item]), own[None])
+    score = _score(stored, question.vector)
     d = len(own)
-    profile, gain = query[d:].astype(np.float64), float(bundle.fusion.gain(bundle.n_interactions[item : item + 1])[0])
-    wide, user = own.astype(np.float64), vector.astype(np.float64)
+    n = bundle.n_interactions[item : item + 1]
+    fresh, gain = float(bundle.fusion.fresh(n)[0]), float(bundle.fusion.gain(n)[0])
+    user, profile = np.split(question.own.astype(np.float64), [d])
 
     players = reader.players(snapshot, item)
     masked = reader.masked(snapshot, item, players) if players else None
-    pull = _pull(snapshot, item)
+    pull = fresh * _pull(snapshot, item)
     predicted = pull @ bundle.predictions[item]
-    system = snapshot.user_system(taken)
-    parts = _each("behaviour", bundle.items.take(taken.rows), system.by_pair(wide - predicted))
+    wide = np.concatenate([fresh * own.astype(np.float64), stored[0, d:].astype(np.float64)])
+    by_events = np.concatenate([wide[:d] - predicted, np.zeros(len(wide) - d)])
+    items = bundle.items.take(taken.rows)
+    parts = _each("behaviour", items, brought(snapshot, taken, by_events))
     worth = said = None
     if masked is not None:
-        worth, said = masked.predictions @ (pull @ user), gain * (masked.content @ profile)
+        worth, said = masked.predictions @ (pull @ user), fresh * gain * (masked.content @ profile)
     parts += _over_fields("prediction", players, worth, float(user @ predicted))
-    parts += _over_fields("content", players, said, gain * float(profile @ bundle.content[item]))
-    everybody = float((query[:d].astype(np.float64) - user) @ wide)
+    parts += _over_fields("content", players, said, float(profile @ wide[d:]))
+    everybody = float((question.vector - question.own).astype(np.float64) @ wide)
     common = [Contribution("popularity", "", everybody)] if everybody else []
     parts += common
-
-    # The mean over the history is a sum over it too: every item with content has its share of p_u.
-    shares = bundle.content[taken.rows].astype(np.float64)
-    shares /= max(1, int(shares.any(axis=1).sum()))
-    said_by = gain * (shares @ bundle.content[item]) if profile.any() else np.zeros(len(shares))
-    by_history = _each("behaviour", bundle.items.take(taken.rows), system.by_pair(wide) + said_by) + common
+    by_history = _each("behaviour", items, brought(snapshot, taken, wide)) + common
     return _explanation(snapshot, asked, item, score, parts, by_history=by_history)
 
 

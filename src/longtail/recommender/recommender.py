@@ -20,13 +20,14 @@ from longtail.data.arrivals import read_arrivals
 from longtail.data.schema import WeightSettings
 from longtail.index import Hits
 from longtail.recommender.answers import best, by_category, by_popularity, joined, ranking, shortage
+from longtail.recommender.asking import Question, ask
 from longtail.recommender.changes import NOBODY
 from longtail.recommender.explain import explain_for_user, explain_similar, item_info
 from longtail.recommender.explanation import Explanation, ItemInfo
 from longtail.recommender.fields import FieldReader
 from longtail.recommender.history import Unknown, known_row, weights_of
 from longtail.recommender.newcomers import NewcomerReader, Newcomers, Rows, dictionaries
-from longtail.recommender.snapshot import Snapshot, item_query, user_query
+from longtail.recommender.snapshot import Snapshot, item_query
 from longtail.recommender.updates import Update, apply
 
 
@@ -163,8 +164,8 @@ class Recommender:
         row = snapshot.user_row(user_id, unknown)
         if row is None:
             return _popular(bundle, allowed, groups, k, f"The user {user_id!r} is unknown: the most popular items.")
-        seen = snapshot.taken(row).rows
-        return self._for_user(snapshot, snapshot.user_vector(row), seen, exclude_seen, allowed, groups, k)
+        question = ask(snapshot, snapshot.taken(row), snapshot.user_vector(row))
+        return self._for_user(snapshot, question, snapshot.taken(row).rows, exclude_seen, allowed, groups, k)
 
     def recommend_for(
         self,
@@ -199,8 +200,7 @@ class Recommender:
         if not taken:
             return _popular(bundle, allowed, groups, k, joined(note, "Nothing to go by: the most popular items."))
         pairs = NOBODY.with_weights(taken)
-        vector = snapshot.user_system(pairs).solve()
-        return self._for_user(snapshot, vector, pairs.rows, exclude_seen, allowed, groups, k, note)
+        return self._for_user(snapshot, ask(snapshot, pairs), pairs.rows, exclude_seen, allowed, groups, k, note)
 
     def add_items(self, rows: Rows, *, progress: Progress = SILENT) -> list[str]:
         """Make new items known: encoded, predicted, searchable at once, and part of what `save` writes.
@@ -279,15 +279,15 @@ class Recommender:
         user = snapshot.user_row(user_id)
         assert user is not None  # an unknown one has raised
         item = snapshot.bundle.items.row(item_id)
-        vector, taken = snapshot.user_vector(user), snapshot.taken(user)
-        return explain_for_user(snapshot, self._fields, user_id, vector, taken, item)
+        taken = snapshot.taken(user)
+        return explain_for_user(snapshot, self._fields, user_id, taken, item, snapshot.user_vector(user))
 
     def explain_for(self, history: Iterable[str] | Mapping[str, float], item_id: str) -> Explanation:
         """Why an item has the score that `recommend_for` gives it; arguments and errors as there and in `explain`."""
         snapshot = self._snapshot
         taken = NOBODY.with_weights(weights_of(snapshot.bundle, history, "error")[0])
         item = snapshot.bundle.items.row(item_id)
-        return explain_for_user(snapshot, self._fields, None, snapshot.user_system(taken).solve(), taken, item)
+        return explain_for_user(snapshot, self._fields, None, taken, item)
 
     def explain_similar(self, item_id: str, other_id: str) -> Explanation:
         """Why the other item has the score that `similar_items` of the first gives it: parts whose sum is the score.
@@ -314,7 +314,7 @@ class Recommender:
     def _for_user(
         self,
         snapshot: Snapshot,
-        vector: Float32,
+        question: Question | None,
         seen: Int64,
         exclude_seen: bool | None,
         allowed: Bool,
@@ -325,10 +325,9 @@ class Recommender:
         bundle = snapshot.bundle
         if bundle.exclude_seen if exclude_seen is None else exclude_seen:
             allowed[seen] = False
-        query = user_query(bundle, vector, seen)
-        if query is None:
+        if question is None:
             return _popular(bundle, allowed, groups, k, joined(note, "Nothing to go by: the most popular items."))
-        return _ranked(snapshot, "user_item", query, allowed, groups, k, note)
+        return _ranked(snapshot, "user_item", question.vector, allowed, groups, k, note)
 
 
 def _unread(found: Newcomers) -> list[str]:

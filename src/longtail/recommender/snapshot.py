@@ -5,15 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from scipy.sparse import csr_array
 
 from longtail.bundle import Bundle
-from longtail.calibrate.model import with_average
-from longtail.cf.content_knn import profiles
+from longtail.cf.row import RowSystem, Shared, item_system, user_system
 from longtail.core.arrays import Bool, Float32, Int64
 from longtail.core.ranking import SOURCES
 from longtail.index import Index, build_index, restore_index
@@ -21,15 +19,12 @@ from longtail.recommender.changes import Changes, Columns, Pairs, row_of
 from longtail.recommender.filters import CatalogColumns
 from longtail.recommender.history import Unknown, known_row
 
-if TYPE_CHECKING:  # at run time they bring the solver, which known users do not need
-    from longtail.cf.row import RowSystem, Shared
-
 
 @dataclass
 class Snapshot:
     """One state of the catalog. Nothing in it changes but what is made on first use, so any number of threads may read.
 
-    user -> item: stored [v_i; g_i z_i], asked with [u + s_u ū; p_u].
+    user -> item: stored a_i, see `longtail.calibrate.model.Fusion.stored`, asked with [u + s_u ū; p_u].
     item -> item: stored [r_j v_j; z_j], asked with [(1 - g_q) v_q; g_q z_q], all v and z of unit length.
 
     Attributes:
@@ -99,32 +94,34 @@ class Snapshot:
         return self.by_item.of(item) if changed is None else changed
 
     def shared(self, side: Literal["users", "items"]) -> Shared:
-        """What a row of the other side is solved against: U'U, or V'EV."""
-        from longtail.cf.row import Shared
-
+        """What a row of the other side is solved against: U'U, or A'EA of items as users ask for them."""
         with self._lock:
             if side not in self._shared:
                 bundle = self.whole
                 self._shared[side] = (
                     Shared.of(bundle.user_factors, bundle.trained_users)
                     if side == "users"
-                    else Shared.of(bundle.item_vectors, bundle.trained_items, bundle.exposure)
+                    else Shared.of(stored_for_users(bundle), bundle.trained_items, bundle.exposure)
                 )
             return self._shared[side]
 
     def user_system(self, taken: Pairs) -> RowSystem:
-        """The system of a user with a history, known or not: the half-step that training ends with."""
-        from longtail.cf.row import user_system
+        """The system of u, of a user with a history, known or not: what items are blended with."""
+        vectors = self.item_vectors(taken.rows)
+        return self._user_system(self.shared("items").leading(vectors.shape[1]), vectors, taken)
 
+    def asking_system(self, taken: Pairs) -> RowSystem:
+        """The system of [u; p], of a user with a history: what they ask with, as evaluation has it."""
+        stored = stored_for_users(self.bundle, taken.rows, self.item_vectors(taken.rows))
+        return self._user_system(self.shared("items"), stored, taken)
+
+    def _user_system(self, shared: Shared, vectors: Float32, taken: Pairs) -> RowSystem:
         return user_system(
-            self.shared("items"), self.item_vectors(taken.rows), taken.weights, self.bundle.als_settings,
-            exposure=self.bundle.exposure[taken.rows],
-        )  # fmt: skip
+            shared, vectors, taken.weights, self.bundle.als_settings, exposure=self.bundle.exposure[taken.rows]
+        )
 
     def item_system(self, row: int, takers: Pairs, *, exposure: float) -> RowSystem:
         """The system of an item and those who took it: the blend, see `longtail.blend`."""
-        from longtail.cf.row import item_system
-
         prior = self.bundle.predictions[row]
         return item_system(
             self.shared("users"), self.user_vectors(takers.rows), takers.weights, self.bundle.als_settings,
@@ -229,9 +226,9 @@ def with_index(bundle: Bundle, kind: str, *, seed: int = 0, threads: int | None 
 
 
 def stored_for_users(bundle: Bundle, rows: Int64 | None = None, vectors: Float32 | None = None) -> Float32:
-    """[v_i; g_i z_i], ``(n, d + d_z) float32``, of all items or of some; ``vectors`` instead of the bundle's."""
+    """a_i, ``(n, d + d_z) float32``, of all items or of some; ``vectors`` instead of the bundle's."""
     vectors, content, n = _of(bundle, rows, vectors)
-    return np.concatenate([vectors, content * bundle.fusion.gain(n)[:, None]], axis=1)
+    return bundle.fusion.stored(vectors, content, n)
 
 
 def stored_for_items(bundle: Bundle, rows: Int64 | None = None, vectors: Float32 | None = None) -> Float32:
@@ -253,24 +250,6 @@ def item_query(bundle: Bundle, vector: Float32, content: Float32, n_interactions
     if not vector.any() and not content.any():
         return None
     return np.concatenate([(1.0 - gate) * unit_rows(vector[None])[0], gate * content]).astype(np.float32)
-
-
-def user_query(bundle: Bundle, vector: Float32, rows: Int64) -> Float32 | None:
-    """[u + s_u ū; p_u], ``(d + d_z,) float32``: a user's question, with the items of the history; None if these say
-    nothing.
-
-    Where fusion gives content no weight, p_u is left zero, so that it is no reason for an answer.
-    """
-    history = csr_array(
-        (np.ones(len(rows), dtype=np.float32), np.arange(len(rows)), np.array([0, len(rows)])), shape=(1, len(rows))
-    )
-    profile = profiles(history, bundle.content[rows])[0]
-    if bundle.fusion.weight == 0:
-        profile = np.zeros_like(profile)
-    if not vector.any() and not profile.any():
-        return None
-    asked = with_average(vector[None], bundle.average_user, bundle.fusion, np.array([len(rows)]))[0]
-    return np.concatenate([asked, profile]).astype(np.float32)
 
 
 def unit_rows(matrix: Float32) -> Float32:

@@ -9,23 +9,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from longtail.bundle import Bundle
 from longtail.calibrate.model import sources
+from longtail.cf.row import Shared
 from longtail.core.arrays import Float32, Int64
 from longtail.data.arrivals import Arrival, Arrivals
 from longtail.data.interactions import exposure_since
 from longtail.data.refusals import Refusals
 from longtail.data.schema import WeightSettings
 from longtail.recommender.changes import NOBODY, Changes
-from longtail.recommender.snapshot import Snapshot
-
-if TYPE_CHECKING:
-    from longtail.cf.row import Shared
+from longtail.recommender.snapshot import Snapshot, stored_for_users
 
 #: So many changed rows always stand beside the matrices; more, and more than an eighth of all, are put in their places.
 MANY, _SHARE = 5000, 8
@@ -181,13 +179,16 @@ def _blended(snapshot: Snapshot, items: Int64, exposure: Float32) -> tuple[Chang
             predicted = system.by_prior().astype(np.float32)
             share[at] = behaviour_share(vectors[item][None], predicted[None])[0]
     solved = np.stack([vectors[item] for item in items.tolist()])
+    n = np.array([len(snapshot.takers(item).rows) for item in items.tolist()], dtype=np.int64)
     shared = {
         "users": snapshot.shared("users"),
         "items": snapshot.shared("items").changed(
-            snapshot.item_vectors(items), solved, bundle.exposure[items], exposure
+            stored_for_users(bundle, items, snapshot.item_vectors(items)),
+            bundle.fusion.stored(solved, bundle.content[items], n),
+            bundle.exposure[items],
+            exposure,
         ),
     }
-    n = np.array([len(snapshot.takers(item).rows) for item in items.tolist()], dtype=np.int64)
     predicted_rows = np.asarray(bundle.predictions[items].any(axis=1))
     codes = sources(n, predicted_rows, share)
     numbers = replace(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from longtail.cf.solver.blocks import available_threads, gram, one_blas_thread, padded, rotate, spread
+from longtail.cf.blocks import available_threads, gram, one_blas_thread, padded, rotate, spread
 from longtail.cf.solver.checks import explain
 from longtail.cf.solver.exact import solve_rows_exactly
 from longtail.cf.solver.kernels import solve_rows

@@ -1,0 +1,114 @@
+"""What counts beside the vectors: content for users, and how far new items are brought up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from longtail.calibrate.fusion import FOUND, Asking, choose_freshness, choose_fusion
+from longtail.calibrate.model import Fusion
+from longtail.calibrate.scoring import Judge, Quality
+from longtail.cf.als import AlsSettings, fit_als
+
+KINDS, EACH, N_USERS = 8, 30, 600
+ALS = AlsSettings(factors=4, iterations=6, regularization=0.05, unobserved_weight=0.05)
+
+
+def test_it_fades():
+    fusion = Fusion(0.4, 5.0, 0.8, 20.0)
+    np.testing.assert_allclose(fusion.gain(np.array([0, 5, 10**9])), [0.4, 0.2, 0], atol=1e-6)
+    np.testing.assert_allclose(fusion.query_gate(np.array([0, 20])), [0.8, 0.4], atol=1e-6)
+    assert Fusion(**fusion.to_dict()) == fusion
+
+
+def test_items_as_users_ask_for_them():
+    vectors, content, n = np.array([[1, 2], [3, 4]], np.float32), np.array([[1], [-1]], np.float32), np.array([0, 1])
+    stored = Fusion(weight=0.5, half_at=1.0, freshness=0.2).stored(vectors, content, n)
+    np.testing.assert_allclose(stored, [[1.2, 2.4, 0.6], [3.3, 4.4, -0.275]], rtol=1e-6)
+    np.testing.assert_array_equal(Fusion().stored(vectors, content, n), [[1, 2, 0], [3, 4, 0]])
+    assert Fusion().bare
+    assert not Fusion(weight=0.1).bare
+    assert not Fusion(freshness=0.1).bare
+
+
+@pytest.fixture(scope="module")
+def asking() -> Asking:
+    """Everybody keeps to two of eight kinds of items; vectors of four dimensions cannot tell so many apart.
+
+    Half of what users take is hidden, and of a sixth of the items all.
+    """
+    rng = np.random.default_rng(1)
+    kind = np.repeat(np.arange(KINDS), EACH)
+    home = rng.integers(0, KINDS, (N_USERS, 2))
+    taken = rng.random((N_USERS, len(kind))) < np.where((kind == home[:, :1]) | (kind == home[:, 1:]), 0.25, 0.002)
+    hidden = rng.random(taken.shape) < 0.5
+    new = rng.random(len(kind)) < 1 / 6
+    hidden |= new
+    train, held = (sparse.csr_array((taken & part).astype(np.float32)) for part in (~hidden, hidden))
+    judge = Judge(train, held, new=new, new_share=0.5, tail_below=40)
+    assert judge.knows_new
+    n = np.bincount(train.indices, minlength=len(kind))
+    fitted = fit_als(train, ALS)
+    content = (np.eye(KINDS)[kind] + rng.normal(0, 0.05, (len(kind), KINDS))).astype(np.float32)
+    content /= np.linalg.norm(content, axis=1, keepdims=True)
+    average = fitted.user_factors.mean(axis=0)
+    typical = float(np.median(np.linalg.norm(fitted.item_factors[n > 0], axis=1)))
+    # A prediction that knows the kind, as long as half of what is learned.
+    items = fitted.item_factors.copy()
+    for one in range(KINDS):
+        items[new & (kind == one)] = 0.5 * items[~new & (kind == one)].mean(axis=0)
+    return Asking(judge, items, content, n, ALS, (n > 0).astype(np.float32), average, typical)
+
+
+def test_content_counts_where_vectors_cannot_tell_kinds_apart(asking):
+    base = asking.quality(Fusion())
+    fusion, curve = choose_fusion(
+        asking, Fusion(average_weight=0.1), base, weights=(0.5, 1.0), half_lives=(5.0, 50.0), floor=base.overall
+    )
+    assert fusion.weight / asking.typical in (0.5, 1.0)
+    assert fusion.average_weight == 0.1
+    chosen = asking.quality(fusion)
+    assert chosen.overall > 1.1 * base.overall
+    assert chosen.tail > 1.1 * base.tail
+    assert [point["weight"] for point in curve] == pytest.approx([0.0, 0.5, 1.0, fusion.weight / asking.typical])
+
+
+def test_content_that_says_nothing_gets_no_weight(asking):
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=asking.content.shape).astype(np.float32)
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    blind = replace(asking, content=noise)
+    base = blind.quality(Fusion())
+    fusion, _ = choose_fusion(blind, Fusion(), base, weights=(1.0, 3.0), half_lives=(20.0,), floor=base.overall)
+    assert fusion.weight == 0
+
+
+def test_new_items_are_brought_up_as_far_as_is_enough(asking):
+    base = asking.quality(Fusion())
+    found = [asking.quality(Fusion(freshness=value)).mixed for value in (0.0, 1.5, 2.0)]
+    assert found[0] < found[1] < found[2]
+    wanted = replace(base, mixed=found[1] / FOUND, tail=0.0, rare=0.0)
+    fusion, curve = choose_freshness(asking, Fusion(), wanted, values=(3.0, 2.0, 1.5), floor=0.0)
+    assert fusion.freshness == 1.5
+    assert [point["freshness"] for point in curve] == [0.0, 1.5]
+    fusion, _ = choose_freshness(asking, Fusion(), replace(wanted, mixed=1.0), values=(1.5, 2.0), floor=0.0)
+    assert fusion.freshness == 2.0  # never enough: the best
+
+
+def test_new_items_cost_known_ones_nothing_that_the_guard_keeps(asking):
+    base = replace(asking.quality(Fusion()), mixed=1.0)
+    fusion, curve = choose_freshness(asking, Fusion(), base, values=(50.0,), floor=base.overall)
+    assert fusion.freshness == 0
+    assert len(curve) == 2
+
+
+def test_without_enough_pairs_with_new_items_none_are_brought_up(asking, monkeypatch):
+    monkeypatch.setattr(Judge, "knows_new", False)
+    quality = asking.quality(Fusion())
+    assert np.isnan(quality.cold)
+    assert np.isnan(quality.mixed)
+    base = Quality(0.1, 0.1, 0.1, mixed=0.1)
+    assert choose_freshness(asking, Fusion(), base, values=(1.0,), floor=0.0) == (Fusion(), [])
