@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from longtail.calibrate.fusion import FREE
 from longtail.calibrate.model import Fusion, with_average
 from longtail.calibrate.scoring import Judge, Quality
 from longtail.core.arrays import Float32
-
-#: What may be lost in gain and still count as nothing.
-FREE = 0.01
 
 
 def average_of(users: Float32, matrix: Any) -> Float32:

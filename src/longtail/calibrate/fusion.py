@@ -19,6 +19,8 @@ from longtail.core.arrays import Float32, Int64
 from longtail.evaluate.hits import relevant_counts
 from longtail.evaluate.metrics.ndcg import ndcg_at_k
 
+#: What may be lost in gain and still count as nothing.
+FREE = 0.01
 #: Content's own ranking finds new items among known ones easily, knowing nothing of how known ones sell: this share of
 #: its NDCG is enough.
 FOUND = 0.8
@@ -90,7 +92,14 @@ def choose_fusion(
         for candidate in candidates:
             if candidate not in tried:
                 tried[candidate] = asking.quality(candidate)
-        return candidates[pick([tried[candidate] for candidate in candidates], base, floor=floor, mixed=False)]
+        qualities = [tried[candidate] for candidate in candidates]
+        best = pick(qualities, base, floor=floor, mixed=False)
+        if asking.judge.knows_new:
+            return candidates[best]
+        # Too few pairs tell what is best for new items, who have most of content: as much of it as costs nothing.
+        enough = qualities[best].gain_over(base, mixed=False) - FREE
+        free = [q.keeps(floor) and q.gain_over(base, mixed=False) >= enough for q in qualities]
+        return candidates[max(i for i in range(len(candidates)) if free[i] or i == best)]
 
     middle = replace(fusion, half_at=lives[len(lives) // 2])
     best = best_of([replace(middle, weight=weight * asking.typical) for weight in sorted({0.0, *weights})])
