@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longtail.bridge.kernel import KernelBridge, choose_landmarks, fit_kernel, kernel, leave_one_out_curve
+from longtail.bridge.kernel import KernelBridge, choose_landmarks, distinct, fit_kernel, kernel, leave_one_out_curve
 from longtail.bridge.training import r_squared
 from longtail.core.errors import DataError, NumericalError
 
@@ -69,6 +69,38 @@ def test_same_seed_same_bridge_and_other_seed_other_landmarks():
     other = fit_kernel(z, y, landmarks=20, seed=2)
     np.testing.assert_array_equal(first.bridge.weights, again.bridge.weights)
     assert not np.array_equal(first.bridge.landmarks, other.bridge.landmarks)
+
+
+def test_equal_rows_with_other_targets_each_count():
+    z, y = world(40)
+    kinds = np.random.default_rng(1).integers(0, 12, 40)
+    z = z[kinds]
+    fit = fit_kernel(z, y, ridges=(0.5,))
+    marks = fit.bridge.landmarks.astype(np.float64)
+    assert len(marks) == len(np.unique(kinds))
+    gram = np.exp(marks @ marks.T - 1) + 1e-4 * np.eye(len(marks))
+    K = np.exp(z.astype(np.float64) @ marks.T - 1)
+    for row in range(len(z)):
+        rest = np.arange(len(z)) != row
+        weights = np.linalg.solve(K[rest].T @ K[rest] + 0.5 * gram, K[rest].T @ y[rest])
+        np.testing.assert_allclose(fit.out_of_sample[row], K[row] @ weights, atol=2e-3)
+
+
+def test_many_equal_rows_are_predicted_as_one_alone():
+    z, y = world(60)
+    bridge = fit_kernel(z, y).bridge
+    many = np.concatenate([z[np.random.default_rng(0).integers(0, 60, 2000)], np.zeros((1, z.shape[1]), np.float32)])
+    alone = np.concatenate([bridge.predict(row[None]) for row in many])
+    np.testing.assert_allclose(bridge.predict(many), alone, atol=1e-5)
+    assert not bridge.predict(many)[-1].any()
+
+
+def test_distinct_rows_in_the_order_they_come_in():
+    rows = np.eye(4, dtype=np.float32)[[2, 0, 2, 3, 0, 2]]
+    first, which, counts = distinct(rows)
+    assert first.tolist() == [0, 1, 3]
+    assert which.tolist() == [0, 1, 0, 2, 1, 0]
+    assert counts.tolist() == [3, 2, 1]
 
 
 def test_equal_rows_do_not_break_it():
