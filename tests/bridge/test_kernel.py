@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longtail.bridge.kernel import KernelBridge, choose_landmarks, distinct, fit_kernel, kernel, leave_one_out_curve
+from longtail.bridge.kernel import KernelBridge, choose_landmarks, fit_kernel, kernel, leave_one_out_curve
 from longtail.bridge.training import r_squared
 from longtail.core.errors import DataError, NumericalError
 
@@ -93,14 +93,6 @@ def test_many_equal_rows_are_predicted_as_one_alone():
     alone = np.concatenate([bridge.predict(row[None]) for row in many])
     np.testing.assert_allclose(bridge.predict(many), alone, atol=1e-5)
     assert not bridge.predict(many)[-1].any()
-
-
-def test_distinct_rows_in_the_order_they_come_in():
-    rows = np.eye(4, dtype=np.float32)[[2, 0, 2, 3, 0, 2]]
-    first, which, counts = distinct(rows)
-    assert first.tolist() == [0, 1, 3]
-    assert which.tolist() == [0, 1, 0, 2, 1, 0]
-    assert counts.tolist() == [3, 2, 1]
 
 
 def test_equal_rows_do_not_break_it():

@@ -17,6 +17,7 @@ import scipy.linalg
 from scipy import sparse
 
 from longtail.core.arrays import Float32, Float64, Int64, State
+from longtail.core.distinct import distinct, hashes
 from longtail.core.errors import DataError, NumericalError
 
 #: Ridges that are tried; the kernel is 1 on its diagonal, so they are in the units of one item.
@@ -97,32 +98,8 @@ def choose_landmarks(z: Float32, n: int, seed: int) -> Int64:
     """Rows of at most ``n`` distinct content vectors, sorted, drawn with the seed; all where there are fewer."""
     order = np.random.default_rng(seed).permutation(len(z))
     # Identical rows would make the landmarks' kernel singular: the first of each stays.
-    _, first = np.unique(_hashes(z[order]), return_index=True)
+    _, first = np.unique(hashes(z[order]), return_index=True)
     return np.sort(order[np.sort(first)][:n]).astype(np.int64)
-
-
-def distinct(z: Float32) -> tuple[Int64, Int64, Int64]:
-    """Equal rows found: in a shop's catalog the content of many items is the same, and what follows from it.
-
-    Returns:
-        The first row of each kind, ascending, ``(m,) int64``; the kind of every row, ``(n,) int64``, so that
-        ``z[first][which]`` is ``z``; and how many rows there are of each kind, ``(m,) int64``.
-    """
-    _, first, which, counts = np.unique(_hashes(z), return_index=True, return_inverse=True, return_counts=True)
-    order = np.argsort(first)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    return first[order], place[which], counts[order]
-
-
-def _hashes(z: Float32) -> npt.NDArray[np.uint64]:
-    """A number a row, ``(n,) uint64``, equal where rows are equal to five digits; sorting rows themselves is slow."""
-    factors = np.random.default_rng(0).integers(1, 2**63, z.shape[1], dtype=np.uint64)
-    result = np.empty(len(z), dtype=np.uint64)
-    for start in range(0, len(z), _BLOCK):
-        digits = np.round(z[start : start + _BLOCK] * np.float32(1e5)).astype(np.int32).astype(np.uint64)
-        result[start : start + _BLOCK] = (digits * factors).sum(axis=1, dtype=np.uint64)
-    return result
 
 
 def fit_kernel(
