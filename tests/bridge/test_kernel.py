@@ -71,6 +71,30 @@ def test_same_seed_same_bridge_and_other_seed_other_landmarks():
     assert not np.array_equal(first.bridge.landmarks, other.bridge.landmarks)
 
 
+def test_equal_rows_with_other_targets_each_count():
+    z, y = world(40)
+    kinds = np.random.default_rng(1).integers(0, 12, 40)
+    z = z[kinds]
+    fit = fit_kernel(z, y, ridges=(0.5,))
+    marks = fit.bridge.landmarks.astype(np.float64)
+    assert len(marks) == len(np.unique(kinds))
+    gram = np.exp(marks @ marks.T - 1) + 1e-4 * np.eye(len(marks))
+    K = np.exp(z.astype(np.float64) @ marks.T - 1)
+    for row in range(len(z)):
+        rest = np.arange(len(z)) != row
+        weights = np.linalg.solve(K[rest].T @ K[rest] + 0.5 * gram, K[rest].T @ y[rest])
+        np.testing.assert_allclose(fit.out_of_sample[row], K[row] @ weights, atol=2e-3)
+
+
+def test_many_equal_rows_are_predicted_as_one_alone():
+    z, y = world(60)
+    bridge = fit_kernel(z, y).bridge
+    many = np.concatenate([z[np.random.default_rng(0).integers(0, 60, 2000)], np.zeros((1, z.shape[1]), np.float32)])
+    alone = np.concatenate([bridge.predict(row[None]) for row in many])
+    np.testing.assert_allclose(bridge.predict(many), alone, atol=1e-5)
+    assert not bridge.predict(many)[-1].any()
+
+
 def test_equal_rows_do_not_break_it():
     z, y = world(20)
     fit = fit_kernel(np.repeat(z, 10, axis=0), np.repeat(y, 10, axis=0))

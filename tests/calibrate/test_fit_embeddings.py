@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from longtail.calibrate.alternation import Pull, alternate, predict_all
 from longtail.calibrate.embeddings import align, fit_embeddings
 from longtail.calibrate.holdout import hold_out
 from longtail.calibrate.model import sources
 from longtail.calibrate.settings import CalibrationSettings
-from longtail.cf.als import AlsSettings
+from longtail.cf.als import AlsSettings, fit_als
+from longtail.content.combine import combine
 from longtail.core.errors import DataError
 from longtail.core.features import Features, Field
 from longtail.core.ranking import SOURCES
@@ -82,8 +84,6 @@ def test_new_items_are_exactly_their_prediction(trained):
 
 
 def test_a_new_item_of_tomorrow_gets_what_a_new_item_of_today_got(trained):
-    from longtail.content.combine import combine
-
     _, features, _, _, model = trained
     rows = np.array([0, 1, 7])
     z = combine(features.take(rows), model.field_weights)
@@ -121,6 +121,27 @@ def test_same_seed_same_model(trained):
     np.testing.assert_array_equal(again.item_vectors, model.item_vectors)
     np.testing.assert_array_equal(again.user_factors, model.user_factors)
     assert again.choices == model.choices
+
+
+def test_a_first_round_that_is_known_already_changes_nothing():
+    interactions, features, _, _ = shop()
+    als, bridge = fit_als(interactions.matrix, ALS, seed=0), QUICK.bridge
+    z, pull = combine(features, {}), Pull(target_exponent=0.5)
+    counts = np.bincount(interactions.matrix.indices, minlength=len(z))
+    first = predict_all(
+        features, z, als.item_factors, z.any(axis=1) & (counts >= 5), bridge, method="kernel",
+        target_exponent=pull.target_exponent, seed=1,
+    )  # fmt: skip
+
+    def run(**known):
+        return alternate(
+            interactions.matrix, als.user_factors, als.item_factors, features, z, pull, ALS, bridge, rounds=2,
+            min_interactions=5, tail_below=20, last_method="kernel", **known,
+        )  # fmt: skip
+
+    for given, fitted in zip(run(first=first), run(), strict=True):
+        np.testing.assert_array_equal(given.item_vectors, fitted.item_vectors)
+        np.testing.assert_array_equal(given.taught, fitted.taught)
 
 
 def test_content_without_signal_is_left_alone():

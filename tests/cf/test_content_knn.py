@@ -24,6 +24,17 @@ def test_score_is_the_mean_cosine_with_the_history():
     assert scores.dtype == np.float32
 
 
+def test_items_of_the_same_content_are_scored_once_and_all_get_the_score():
+    rng = np.random.default_rng(0)
+    kinds = rng.standard_normal((5, 3)).astype(np.float32)
+    content, asked = kinds[rng.integers(0, 5, 40)], rng.standard_normal((6, 3)).astype(np.float32)
+    neighbours = ContentNeighbours.between(asked, content)
+    assert len(neighbours.content) == 5
+    np.testing.assert_allclose(neighbours.score_block(np.array([4, 1])), asked[[4, 1]] @ content.T, rtol=1e-5)
+    few = np.array([7, 3, 30])
+    np.testing.assert_allclose(neighbours.among(few).score_block(np.arange(6)), asked @ content[few].T, rtol=1e-5)
+
+
 def test_shapes_must_fit():
     with pytest.raises(DataError, match="3 items"):
         profiles(sparse.csr_array((2, 3), dtype=np.float32), CONTENT)

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
+from scipy import sparse
 
 from longtail.core.arrays import Float32, Float64, Int64, State
+from longtail.core.distinct import distinct, hashes
 from longtail.core.errors import DataError, NumericalError
 
 #: Ridges that are tried; the kernel is 1 on its diagonal, so they are in the units of one item.
 RIDGES: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _BLOCK = 8192
+#: From as many rows on it is worth looking for equal ones.
+_MANY = 1024
 _SELECTION_ROWS = 4000
 _SELECTION_LANDMARKS = 500
 
@@ -39,6 +44,13 @@ class KernelBridge:
     def predict(self, z: Float32) -> Float32:
         """Predictions for content vectors ``(n, d_z)``, ``(n, d) float32``; a row without content (zero) gets zero."""
         _check_width(z, self.landmarks.shape[1])
+        if len(z) >= _MANY:
+            first, which, _ = distinct(z)
+            if len(first) < len(z):
+                return np.asarray(self._predict(z[first])[which], dtype=np.float32)
+        return self._predict(z)
+
+    def _predict(self, z: Float32) -> Float32:
         result = np.zeros((len(z), self.weights.shape[1]), dtype=np.float32)
         for start in range(0, len(z), _BLOCK):
             rows = slice(start, start + _BLOCK)
@@ -86,16 +98,8 @@ def choose_landmarks(z: Float32, n: int, seed: int) -> Int64:
     """Rows of at most ``n`` distinct content vectors, sorted, drawn with the seed; all where there are fewer."""
     order = np.random.default_rng(seed).permutation(len(z))
     # Identical rows would make the landmarks' kernel singular: the first of each stays.
-    _, first = np.unique(_hashes(z[order]), return_index=True)
-    distinct = order[np.sort(first)][:n]
-    return np.sort(distinct).astype(np.int64)
-
-
-def _hashes(z: Float32) -> npt.NDArray[np.uint64]:
-    """A number a row, ``(n,) uint64``, equal where rows are equal to five digits; sorting rows themselves is slow."""
-    factors = np.random.default_rng(0).integers(1, 2**63, z.shape[1], dtype=np.uint64)
-    digits = np.round(z * np.float32(1e5)).astype(np.int32).astype(np.uint64)
-    return np.asarray((digits * factors).sum(axis=1, dtype=np.uint64))
+    _, first = np.unique(hashes(z[order]), return_index=True)
+    return np.sort(order[np.sort(first)][:n]).astype(np.int64)
 
 
 def fit_kernel(
@@ -142,14 +146,19 @@ def fit_kernel(
         curve = leave_one_out_curve(sample, targets[rows], marks, ridges)
         ridge = max(curve, key=lambda value: curve[value])
     marks = z[choose_landmarks(z, landmarks, seed)]
-    gram, cross = _normal_equations(z, targets, marks)
+    first, which, counts = distinct(z)
+    sums = _sums(targets, which, len(first))
+    gram, cross = _normal_equations(z[first], sums, marks, np.sqrt(counts))
     system = gram + ridge * _landmark_kernel(marks)
     factor = scipy.linalg.cholesky(system, lower=True, overwrite_a=True, check_finite=False)
     weights = scipy.linalg.cho_solve((factor, True), cross, check_finite=False).astype(np.float32)
     bridge = KernelBridge(np.ascontiguousarray(marks), weights)
     inverse = scipy.linalg.solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
     whitener = np.ascontiguousarray(inverse.T, dtype=np.float32)
-    return KernelFit(bridge, _leave_one_out(z, targets, bridge, whitener), ridge, curve, whitener)
+    fitted, hat = _fitted(z[first], bridge, whitener)
+    # A row the fit passes through exactly would divide by zero: it keeps a thousandth of its residual.
+    residual = (targets - fitted[which]) / np.maximum(1.0 - hat[which], 1e-3)[:, None]
+    return KernelFit(bridge, targets - residual, ridge, curve, whitener)
 
 
 def leave_one_out_curve(z: Float32, targets: Float32, marks: Float32, ridges: Sequence[float]) -> dict[float, float]:
@@ -179,28 +188,40 @@ def leave_one_out_curve(z: Float32, targets: Float32, marks: Float32, ridges: Se
     return curve
 
 
-def _leave_one_out(z: Float32, targets: Float32, bridge: KernelBridge, whitener: Float32) -> Float32:
-    result = np.empty_like(targets, dtype=np.float32)
+def _fitted(z: Float32, bridge: KernelBridge, whitener: Float32) -> tuple[Float32, Float32]:
+    """The fit at each row, ``(n, d)``, and its hat value, ``(n,)``."""
+    fitted = np.empty((len(z), bridge.weights.shape[1]), dtype=np.float32)
+    hat = np.empty(len(z), dtype=np.float32)
     for start in range(0, len(z), _BLOCK):
         rows = slice(start, start + _BLOCK)
         block = kernel(z[rows], bridge.landmarks)
-        fitted = block @ bridge.weights
+        fitted[rows] = block @ bridge.weights
         block = block @ whitener
-        hat = np.einsum("ij,ij->i", block, block)
-        # A row the fit passes through exactly would divide by zero: it keeps a thousandth of its residual.
-        result[rows] = targets[rows] - (targets[rows] - fitted) / np.maximum(1.0 - hat, 1e-3)[:, None]
-    return result
+        hat[rows] = np.einsum("ij,ij->i", block, block)
+    return fitted, hat
 
 
-def _normal_equations(z: Float32, targets: Float32, marks: Float32) -> tuple[Float64, Float64]:
+def _normal_equations(
+    z: Float32, sums: npt.NDArray[Any], marks: Float32, roots: Float64 | None = None
+) -> tuple[Float64, Float64]:
+    """K'K and K'Y of rows that stand for several equal ones each: ``sums`` of their targets, ``roots`` of how many."""
     gram = np.zeros((len(marks), len(marks)))
-    cross = np.zeros((len(marks), targets.shape[1]))
+    cross = np.zeros((len(marks), sums.shape[1]))
     for start in range(0, len(z), _BLOCK):
+        rows = slice(start, start + _BLOCK)
         # In float64: rounding in float32 would make the smallest eigenvalues negative.
-        block = kernel(z[start : start + _BLOCK], marks).astype(np.float64)
+        block = kernel(z[rows], marks).astype(np.float64)
+        cross += block.T @ sums[rows]
+        if roots is not None:
+            block *= roots[rows, None]
         gram += block.T @ block
-        cross += block.T @ targets[start : start + _BLOCK]
     return gram, cross
+
+
+def _sums(values: Float32, which: Int64, n: int) -> Float64:
+    """The sum of the rows of each of ``n`` kinds, ``(n, d) float64``."""
+    ones = np.ones(len(which))
+    return np.asarray(sparse.csr_array((ones, (which, np.arange(len(which)))), shape=(n, len(which))) @ values)
 
 
 def _landmark_kernel(marks: Float32) -> Float64:

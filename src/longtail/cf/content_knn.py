@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from longtail.core.arrays import Float32, Int64
+from longtail.core.distinct import distinct
 from longtail.core.errors import DataError
 
 
@@ -41,22 +42,32 @@ class ContentNeighbours:
 
     Attributes:
         profiles: ``(n_users, d) float32``, from :func:`profiles`.
-        content: ``(n_items, d) float32``, unit rows.
+        content: ``(n_kinds, d) float32``, unit rows; items with the same content are of one kind and scored once.
+        kind: ``(n_items,) int64``, the row of each item in ``content``.
     """
 
     profiles: Float32
     content: Float32
+    kind: Int64
 
     @classmethod
     def from_matrix(cls, matrix: sparse.csr_array, content: Float32) -> ContentNeighbours:
         """From a ``(n_users, n_items)`` history and the items' content. Raises DataError if shapes do not fit."""
-        return cls(profiles(matrix, content), content)
+        return cls.between(profiles(matrix, content), content)
+
+    @classmethod
+    def between(cls, profiles: Float32, content: Float32) -> ContentNeighbours:
+        """From what is asked with, ``(n, d)``, and the items' content, ``(n_items, d)``."""
+        first, kind, _ = distinct(content)
+        return cls(profiles, content[first], kind)
 
     def score_block(self, users: Int64) -> Float32:
         """``(len(users), n_items) float32``; items without content score 0."""
         scores: Float32 = self.profiles[users] @ self.content.T
-        return scores
+        if len(self.content) == len(self.kind):
+            return scores
+        return np.take(scores, self.kind, axis=1)
 
     def among(self, items: Int64) -> ContentNeighbours:
         """The same over some items."""
-        return ContentNeighbours(self.profiles, self.content[items])
+        return ContentNeighbours.between(self.profiles, self.content[self.kind[items]])

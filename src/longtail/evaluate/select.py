@@ -65,13 +65,14 @@ def select_rows(
                 blocked[seen_indices[place]] = True
         key = _mix(seed + _GOLDEN * np.uint64(user + 1))
         found = 0
+        last_best = np.float32(-np.inf)
         for item in candidates:
             score = scores[row, item]
+            if score < last_best:  # nearly all of them; NaN is not
+                continue
             if np.isnan(score):
                 return row
             if blocked[item] or score == -np.inf:
-                continue
-            if found == k and score < best_score[k - 1]:
                 continue
             noise = _mix(key + _GOLDEN * np.uint64(item + 1))
             if found == k and score == best_score[k - 1] and noise <= best_noise[k - 1]:
@@ -89,6 +90,8 @@ def select_rows(
             out[row, place] = item
             if found < k:
                 found += 1
+            if found == k:
+                last_best = best_score[k - 1]
         if len(seen_indptr):
             for place in range(seen_indptr[user], seen_indptr[user + 1]):
                 blocked[seen_indices[place]] = False

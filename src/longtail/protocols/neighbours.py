@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from longtail.calibrate.model import ItemModel
+from longtail.cf.content_knn import ContentNeighbours
 from longtail.cf.popular import Popularity
 from longtail.core.arrays import Bool, Float32, Int64
 from longtail.protocols.foreign import BoundEmbeddings, ForeignEmbeddings
@@ -58,7 +59,7 @@ def neighbour_methods(parts: TrainedParts, foreign: Sequence[ForeignMethod] = ()
     methods: list[Method] = [Scored("popularity", Popularity.from_matrix(parts.interactions.matrix))]
     content = model.content if parts.content is None else parts.content
     if content.shape[1] and content.any():
-        methods.append(_cosine("content kNN", content))
+        methods.append(Scored("content kNN", ContentNeighbours.between(unit(content), unit(content))))
     methods.append(_cosine("ALS", model.als_item_factors))
     if parts.article is not None:
         methods.append(beside("article", parts.article, counts))
