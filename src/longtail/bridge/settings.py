@@ -37,7 +37,7 @@ class BridgeSettings(Settings):
     """The learned map from content to behaviour space."""
 
     method: BridgeMethod = "auto"
-    landmarks: int = Field(default=2000, ge=10, le=4000)
+    landmarks: int = Field(default=3000, ge=10, le=4000)
     """Items the kernel compares with; all of them where there are fewer."""
     max_rows: int = Field(default=20_000, ge=100)
     """Items a learner is fitted on at most, drawn with the seed; the others are predicted, and so out of sample."""
