@@ -74,7 +74,8 @@ class Bundle:
 
     Attributes:
         users, items: the ids; items are the catalog's in its order, then delisted ones that have events.
-        user_factors, item_vectors: ``(n, d) float32``, the space scores are made in.
+        user_factors, item_vectors: ``(n, d) float32``, as items and users were solved with each other; what users ask
+            with is made from their history, see `longtail.recommender.asking`.
         als_user_factors, als_item_factors: ``(n, d) float32``, ALS alone: the "before".
         predictions: ``(n_items, d) float32``, calibrated predictions from content; zero rows where there is none.
         content: ``(n_items, d_z) float32``, unit rows, zero where an item has no content; ``d_z`` may be 0.

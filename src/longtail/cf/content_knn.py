@@ -13,7 +13,7 @@ from longtail.core.errors import DataError
 
 
 def profiles(history: sparse.csr_array, content: Float32) -> Float32:
-    """p_u, the mean content vector of the items a user took, ``(n_users, d) float32``.
+    """The mean content vector of the items a user took, ``(n_users, d) float32``.
 
     Every item counts once, however often it was taken, and items without content (zero rows) do not count. A user
     with no item that has content gets zeros, and with them no opinion.
@@ -38,7 +38,7 @@ def profiles(history: sparse.csr_array, content: Float32) -> Float32:
 
 @dataclass(frozen=True)
 class ContentNeighbours:
-    """Score of an item for a user: its mean cosine with the items the user took, p_u . z_i.
+    """Score of an item for a user: its mean cosine with the items the user took.
 
     Attributes:
         profiles: ``(n_users, d) float32``, from :func:`profiles`.

@@ -199,7 +199,9 @@ def standard_methods(parts: TrainedParts, history: sparse.csr_array | None = Non
 
 
 def fused(parts: TrainedParts, history: sparse.csr_array | None = None) -> Factors:
-    """longtail: one inner product of [u; p] + s_u [ū; 0] with [v_i; g_i z_i]; arguments: :func:`standard_methods`."""
+    """longtail: one inner product of [u; p] + s_u [ū; 0], [u; p] solved against the a_i of
+    :meth:`longtail.calibrate.model.Fusion.stored`, with a_i; arguments: :func:`standard_methods`.
+    """
     model = parts.model
     fusion, taken = model.fusion, parts.interactions.matrix if history is None else history
     items, users = model.item_vectors, model.user_factors

@@ -177,7 +177,7 @@ class Recommender:
         exclude_seen: bool | None = None,
         unknown: Unknown = "error",
     ) -> Ranking:
-        """Items for someone unknown, by what they took: the vector training would have given such a user.
+        """Items for someone unknown, by what they took: what a known user with the same history would get.
 
         Args:
             history: item ids, an id as often as it was taken, each weighing as much as a typical event of the
@@ -237,9 +237,9 @@ class Recommender:
     def update_events(self, rows: Rows, *, add_users: bool = True) -> Update:
         """Let new events count at once: items are blended again with their prediction, users folded in again.
 
-        What it gives an item is what a full blend with the same users would give it. Items and users that the events do
-        not name keep their vectors until the next training. It takes time for what is touched, not for the catalog;
-        thousands of events at a time are better trained on.
+        What it gives an item is what a full blend with the same users would give it. Items and users that the events
+        do not name keep their vectors until the next training; what a user asks with goes by the items as they are.
+        It takes time for what is touched, not for the catalog; thousands of events at a time are better trained on.
 
         Args:
             rows: dictionaries or a dataframe with the columns ``user_id`` and ``item_id`` and, where they say
@@ -269,8 +269,8 @@ class Recommender:
         """Why an item has the score that `recommend` gives it for a user: parts whose sum is the score.
 
         Parts are over the items of the user's history, by the exact solution of the user's system, and over the fields
-        of the item's content, by exact Shapley values. Whoever was not touched by `update_events` keeps their vector
-        while items change, and what that leaves is told as ``rest``.
+        of the item's content, by exact Shapley values. Where users ask with their stored vectors, whoever was not
+        touched by `update_events` keeps theirs while items change, and what that leaves is told as ``rest``.
 
         Raises:
             UnknownIdError: the user or the item is unknown. BundleError: what explanations need is damaged.

@@ -24,7 +24,7 @@ from longtail.recommender.history import Unknown, known_row
 class Snapshot:
     """One state of the catalog. Nothing in it changes but what is made on first use, so any number of threads may read.
 
-    user -> item: stored a_i, see `longtail.calibrate.model.Fusion.stored`, asked with [u + s_u ū; p_u].
+    user -> item: stored a_i, asked with [u + s_u ū; p], see `Fusion.stored` and `longtail.recommender.asking`.
     item -> item: stored [r_j v_j; z_j], asked with [(1 - g_q) v_q; g_q z_q], all v and z of unit length.
 
     Attributes:
