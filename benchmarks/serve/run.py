@@ -46,7 +46,7 @@ from longtail.data.schema import CatalogSchema, FieldSchema, WeightSettings
 from longtail.recommender import Recommender
 
 WIDTHS = {"text": 256, "attributes": 128, "numbers": 32}
-LANDMARKS = 2000
+LANDMARKS = 3000
 COUNTS = (1, 10, 100, 1000)
 
 

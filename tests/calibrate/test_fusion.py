@@ -24,14 +24,12 @@ def test_it_fades():
     assert Fusion(**fusion.to_dict()) == fusion
 
 
-def test_items_as_users_ask_for_them():
+def test_items_as_users_are_solved_against_them_and_ask_for_them():
     vectors, content, n = np.array([[1, 2], [3, 4]], np.float32), np.array([[1], [-1]], np.float32), np.array([0, 1])
-    stored = Fusion(weight=0.5, half_at=1.0, freshness=0.2).stored(vectors, content, n)
-    np.testing.assert_allclose(stored, [[1.2, 2.4, 0.6], [3.3, 4.4, -0.275]], rtol=1e-6)
-    np.testing.assert_array_equal(Fusion().stored(vectors, content, n), [[1, 2, 0], [3, 4, 0]])
-    assert Fusion().bare
-    assert not Fusion(weight=0.1).bare
-    assert not Fusion(freshness=0.1).bare
+    fusion = Fusion(weight=0.5, half_at=1.0, freshness=0.2)
+    np.testing.assert_allclose(fusion.solved_against(vectors, content, n), [[1, 2, 0.5], [3, 4, -0.25]], rtol=1e-6)
+    np.testing.assert_allclose(fusion.asked_for(vectors, content, n), [[1.2, 2.4, 0.6], [3.3, 4.4, -0.275]], rtol=1e-6)
+    np.testing.assert_array_equal(Fusion().asked_for(vectors, content, n), [[1, 2, 0], [3, 4, 0]])
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,7 @@ def test_fused_scores_are_the_formula(shop, honest):
     average = model.user_factors.mean(axis=0)
     fusion = Fusion(weight=0.7, half_at=3.0, average_weight=0.4, average_half_at=6.0, freshness=0.5)
     n = seen.n_interactions
-    stored = (
-        np.hstack([model.item_vectors, (0.7 * 3.0 / (3.0 + n))[:, None] * model.content]) * (1 + 0.5 / (1 + n))[:, None]
-    )
+    stored = np.hstack([model.item_vectors, (0.7 * 3.0 / (3.0 + n))[:, None] * model.content])
     exposure = (n > 0).astype(np.float64)
     users = np.array([4, 2])
     for history in (None, seen.matrix[:5]):
@@ -42,7 +40,7 @@ def test_fused_scores_are_the_formula(shop, honest):
             A += als.regularization * count**als.frequency_scaling * np.eye(len(A))
             asked = np.linalg.solve(A, als.alpha * stored.T @ taken)
             asked[: len(average)] += 0.4 * 6.0 / (6.0 + np.count_nonzero(taken)) * average
-            np.testing.assert_allclose(scores[row], stored @ asked, rtol=1e-3, atol=1e-4)
+            np.testing.assert_allclose(scores[row], (1 + 0.5 / (1 + n)) * (stored @ asked), rtol=1e-3, atol=1e-4)
 
 
 def test_without_content_there_is_no_content_method(shop, honest):

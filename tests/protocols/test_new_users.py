@@ -79,7 +79,7 @@ def test_new_users_are_folded_in_by_the_half_step_of_training(crowd, honest):
     methods = {method.name: method for method in standard_methods(parts, history)}
     exposure = (parts.interactions.n_interactions > 0).astype(np.float32)
     model, seen = parts.model, parts.interactions
-    stored = model.fusion.stored(model.item_vectors, model.content, seen.n_interactions)
+    stored = model.fusion.solved_against(model.item_vectors, model.content, seen.n_interactions)
     expected = solve_users(history, stored, parts.als, exposure=exposure).factors
     np.testing.assert_allclose(methods["longtail"].user_vectors, expected, rtol=1e-5)
     expected = solve_users(history, parts.model.als_item_factors, parts.als).factors

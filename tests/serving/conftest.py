@@ -69,7 +69,7 @@ def make_bundle(
         "sellable": sellable,
         "history": history,
         "als": dict(ALS),
-        "fusion": Fusion(weight=0.3, half_at=5.0, similar_weight=0.6, similar_half_at=20.0, average_weight=0.8),
+        "fusion": Fusion(0.3, 5.0, similar_weight=0.6, similar_half_at=20.0, average_weight=0.8, freshness=0.4),
         "average_user": rng.standard_normal(d).astype(np.float32),
         "length": Length(0.5, 2.0),
         "precision": 3.0,

@@ -105,7 +105,6 @@ def test_behaviour_is_split_by_the_solved_system_of_the_user(shop: Recommender) 
     als = bundle.als_settings
     n = bundle.n_interactions[:, None]
     V = np.hstack([bundle.item_vectors, 0.3 * 5.0 / (5.0 + n) * bundle.content]).astype(np.float64)
-    V *= 1 + 0.4 / (1.0 + n)
     A = als.background * (V.T * bundle.exposure) @ V + (V[rows].T * als.alpha * weights) @ V[rows]
     penalty = als.regularization * (len(rows) + als.background * len(V)) ** als.frequency_scaling
     A += penalty * np.eye(len(A))
@@ -113,9 +112,9 @@ def test_behaviour_is_split_by_the_solved_system_of_the_user(shop: Recommender) 
     common = [part for part in found.by_history if part.kind == "popularity"]
     assert common == [part for part in found.contributions if part.kind == "popularity"]
     assert bundle.average_user is not None
-    everybody = (
-        0.5 * 3.0 / (3.0 + len(rows)) * bundle.average_user.astype(np.float64) @ V[item, : len(bundle.average_user)]
-    )
+    fresh = 1 + 0.4 / (1.0 + bundle.n_interactions[item])
+    average = bundle.average_user.astype(np.float64)
+    everybody = fresh * 0.5 * 3.0 / (3.0 + len(rows)) * average @ V[item, : len(average)]
     assert [part.value for part in common] == [pytest.approx(everybody, abs=1e-6)]
     assert {part.of for part in found.by_history} - {""} == set(bundle.items.take(rows))
     for part in found.by_history:
@@ -123,7 +122,7 @@ def test_behaviour_is_split_by_the_solved_system_of_the_user(shop: Recommender) 
             continue
         row = bundle.items.row(part.of)
         weight = als.alpha * weights[rows.tolist().index(row)]
-        expected = weight * V[item] @ np.linalg.solve(A, V[row])
+        expected = fresh * weight * V[item] @ np.linalg.solve(A, V[row])
         assert part.value == pytest.approx(expected, abs=1e-6)
 
 

@@ -68,12 +68,11 @@ def user_scores(bundle: Bundle, weights: dict[int, float]) -> np.ndarray:
     """Of somebody with a history: solved against [v; g z], and the average user beside."""
     gain = bundle.fusion.weight * bundle.fusion.half_at / (bundle.fusion.half_at + bundle.n_interactions)
     stored = np.hstack([bundle.item_vectors, gain[:, None] * bundle.content]).astype(np.float64)
-    stored *= 1 + bundle.fusion.freshness / (1.0 + bundle.n_interactions)[:, None]
     asked = half_step(bundle, stored, weights)
     if bundle.average_user is not None and weights:
         average = bundle.fusion.average_weight * 3.0 / (3.0 + len(weights)) * bundle.average_user
         asked[: len(average)] += average
-    return np.asarray(stored @ asked)
+    return np.asarray((1 + bundle.fusion.freshness / (1.0 + bundle.n_interactions)) * (stored @ asked))
 
 
 def history_of(bundle: Bundle, user: int) -> dict[int, float]:

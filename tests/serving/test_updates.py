@@ -22,7 +22,7 @@ from longtail.core.errors import DataError
 from longtail.core.ranking import SOURCES, Ranking
 from longtail.data.schema import WeightSettings
 from longtail.recommender import Recommender
-from longtail.recommender.snapshot import stored_for_users
+from longtail.recommender.snapshot import solved_against
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "format-2"
 END = datetime(2026, 2, 1)
@@ -226,7 +226,7 @@ def test_batches_leave_the_shared_parts_as_a_fresh_look_finds_them(bundle_with: 
     bundle = shop.bundle
     for side, vectors, exposure in (
         ("users", bundle.user_factors, None),
-        ("items", stored_for_users(bundle), bundle.exposure),
+        ("items", solved_against(bundle), bundle.exposure),
     ):
         fresh = Shared.of(vectors, 1, exposure).gram
         np.testing.assert_allclose(shop._snapshot.shared(side).gram, fresh, rtol=1e-4, atol=1e-4)  # type: ignore[arg-type]

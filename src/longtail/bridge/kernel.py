@@ -106,7 +106,7 @@ def fit_kernel(
     z: Float32,
     targets: Float32,
     *,
-    landmarks: int = 2000,
+    landmarks: int = 3000,
     ridges: Sequence[float] = RIDGES,
     seed: int = 0,
 ) -> KernelFit:

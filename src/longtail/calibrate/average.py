@@ -61,11 +61,11 @@ def choose_average(
     lives = sorted(half_lives)
     chosen = Fusion(average_half_at=lives[(len(lives) - 1) // 2])
     without = measure(chosen)
-    enough = without.gain_over(base, mixed=False) - FREE
+    enough = without.gain_over(base) - FREE
 
     def free(quality: Quality) -> bool:
         few = quality.tail < (1 - FREE) * without.tail or quality.rare < (1 - FREE) * without.rare
-        return quality.keeps(floor) and not few and quality.gain_over(base, mixed=False) >= enough
+        return quality.keeps(floor) and not few and quality.gain_over(base) >= enough
 
     best = without.short
     for half_at in lives:

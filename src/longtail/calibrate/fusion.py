@@ -51,10 +51,11 @@ class Asking:
     def quality(self, fusion: Fusion) -> Quality:
         """Of users who are solved against items as fusion has them, and ask for them."""
         content = self.content if fusion.weight else self.content[:, :0]
-        stored = fusion.stored(self.items, content, self.n_interactions)
+        against = fusion.solved_against(self.items, content, self.n_interactions)
+        stored = fusion.asked_for(self.items, content, self.n_interactions)
 
         def asking(history: Any) -> Float32:
-            solved = solve_users(history, stored, self.als, exposure=self.exposure).factors
+            solved = solve_users(history, against, self.als, exposure=self.exposure).factors
             return with_average(solved, self.average, fusion, np.diff(history.indptr))
 
         quality = self.judge.measure(asking(self.judge.train), stored)
@@ -93,12 +94,12 @@ def choose_fusion(
             if candidate not in tried:
                 tried[candidate] = asking.quality(candidate)
         qualities = [tried[candidate] for candidate in candidates]
-        best = pick(qualities, base, floor=floor, mixed=False)
+        best = pick(qualities, base, floor=floor)
         if asking.judge.knows_new:
             return candidates[best]
         # Too few pairs tell what is best for new items, who have most of content: as much of it as costs nothing.
-        enough = qualities[best].gain_over(base, mixed=False) - FREE
-        free = [q.keeps(floor) and q.gain_over(base, mixed=False) >= enough for q in qualities]
+        enough = qualities[best].gain_over(base) - FREE
+        free = [q.keeps(floor) and q.gain_over(base) >= enough for q in qualities]
         return candidates[max(i for i in range(len(candidates)) if free[i] or i == best)]
 
     middle = replace(fusion, half_at=lives[len(lives) // 2])

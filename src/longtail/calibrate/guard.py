@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from longtail.calibrate.scoring import Quality
 
 
-def pick(candidates: Sequence[Quality], base: Quality, *, floor: float, mixed: bool = True) -> int:
+def pick(candidates: Sequence[Quality], base: Quality, *, floor: float) -> int:
     """The position of the best candidate.
 
     Args:
         candidates: measured on the same users; the first of equals wins, so put the simplest first.
         base: what gains are counted from.
         floor: the lowest overall quality allowed, but for chance: see `Quality.keeps`.
-        mixed: whether it counts how far up new items stand among known ones.
 
     Returns:
         Of the candidates at or above the floor that cost neither the tail nor the rarely taken items in it, and of
@@ -31,4 +30,4 @@ def pick(candidates: Sequence[Quality], base: Quality, *, floor: float, mixed: b
         return max(range(len(candidates)), key=lambda i: candidates[i].overall)
     kept = [i for i in allowed if not (candidates[i].tail < base.tail or candidates[i].rare < base.rare)] or allowed
     kept = [i for i in kept if not candidates[i].short < base.short] or kept
-    return max(kept, key=lambda i: (candidates[i].gain_over(base, mixed=mixed), -i))
+    return max(kept, key=lambda i: (candidates[i].gain_over(base), -i))

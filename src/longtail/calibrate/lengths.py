@@ -105,7 +105,7 @@ def choose_pull(
         before = best
         for name, values in axes.items():
             candidates = [replace(best, **{name: value}) for value in values]
-            chosen = pick([measure(pull) for pull in candidates], base, floor=floor, mixed=False)
+            chosen = pick([measure(pull) for pull in candidates], base, floor=floor)
             best = candidates[chosen]
         if best == before:
             break
@@ -146,7 +146,7 @@ def choose_rounds(
     def best_of(
         tried: list[tuple[Pull, int, Alternation, Quality]],
     ) -> tuple[Pull, int, Alternation, Quality]:
-        return tried[pick([quality for *_, quality in tried], base, floor=floor, mixed=False)]
+        return tried[pick([quality for *_, quality in tried], base, floor=floor)]
 
     best = attempt(pull)
     for name, values in (("precision", sorted(precisions)), ("scale", sorted(scales))):

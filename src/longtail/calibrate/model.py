@@ -48,24 +48,18 @@ class Fusion:
     freshness: float = 0.0
     averaged: bool = False
 
-    @property
-    def bare(self) -> bool:
-        """Whether users ask for items by their vectors alone."""
-        return self.weight == 0 and self.freshness == 0
-
     def gain(self, n_interactions: Int64) -> Float32:
         """g_i = w kappa / (kappa + n_i), ``(n,) float32``: how long an item's content part is."""
         n = np.asarray(n_interactions, dtype=np.float64)
         return np.asarray(self.weight * self.half_at / (self.half_at + n), dtype=np.float32)
 
-    def stored(self, vectors: Float32, content: Float32, n_interactions: Int64) -> Float32:
-        """a_i = (1 + b / (1 + n_i)) [v_i; g_i z_i], ``(n, d + d_z) float32``: items as users are solved against and ask
-        for them.
-        """
-        stored = np.concatenate([vectors, self.gain(n_interactions)[:, None] * content], axis=1)
-        if self.freshness:
-            stored *= self.fresh(n_interactions)[:, None]
-        return stored
+    def solved_against(self, vectors: Float32, content: Float32, n_interactions: Int64) -> Float32:
+        """a_i = [v_i; g_i z_i], ``(n, d + d_z) float32``: items as users are solved against them."""
+        return np.concatenate([vectors, self.gain(n_interactions)[:, None] * content], axis=1)
+
+    def asked_for(self, vectors: Float32, content: Float32, n_interactions: Int64) -> Float32:
+        """(1 + b / (1 + n_i)) a_i, ``(n, d + d_z) float32``: items as users ask for them."""
+        return self.fresh(n_interactions)[:, None] * self.solved_against(vectors, content, n_interactions)
 
     def fresh(self, n_interactions: Int64) -> Float32:
         """1 + b / (1 + n_i), ``(n,) float32``.

@@ -21,7 +21,7 @@ ENOUGH_PAIRS = 30
 ENOUGH_NEW = 500
 
 #: What counts how much when candidates are compared.
-WEIGHTS = {"overall": 2.0, "cold": 1.0, "tail": 1.0, "rare": 1.0, "mixed": 0.5}
+WEIGHTS = {"overall": 2.0, "cold": 1.0, "tail": 1.0, "rare": 1.0}
 LIMIT = 3.0
 #: What users are like of whom little is known: they took so many items.
 SHORT = (1, 3, 10)
@@ -61,16 +61,17 @@ class Quality:
         """Plain JSON; None for what could not be measured."""
         return {name: None if np.isnan(value) else value for name, value in vars(self).items()}
 
-    def gain_over(self, base: Quality, *, mixed: bool = True) -> float:
+    def gain_over(self, base: Quality) -> float:
         """How much better: the weighted mean of the logarithms of the ratios of what could be measured; 0 is equal.
 
         Overall quality counts as much as two of the others. The logarithms are cut at 3: what is nearly zero on
-        either side must not decide everything. ``mixed`` False leaves that measure out.
+        either side must not decide everything. ``mixed`` and ``short`` do not
+        count.
         """
         total = weight_sum = 0.0
         for name, weight in WEIGHTS.items():
             mine, theirs = getattr(self, name), getattr(base, name)
-            if not (np.isnan(mine) or np.isnan(theirs) or (name == "mixed" and not mixed)):
+            if not (np.isnan(mine) or np.isnan(theirs)):
                 total += weight * float(np.clip(np.log(max(mine, 1e-6) / max(theirs, 1e-6)), -LIMIT, LIMIT))
                 weight_sum += weight
         return total / weight_sum if weight_sum else 0.0

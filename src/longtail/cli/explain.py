@@ -85,7 +85,7 @@ def _lines(found: Explanation, parts: Sequence[Contribution], shop: Recommender)
         elif part.kind == "prediction":
             lines.append((part.value, f"{of}: what people do with items like that"))
         elif part.kind == "content":
-            lines.append((part.value, f"{of}: likeness itself"))
+            lines.append((part.value, f"{of}: {'taste in it' if found.by_history else 'likeness'} itself"))
         elif part.kind == "popularity":
             alone = len(parts) == 1  # the fallback; else the average user, beside what is known of this one
             lines.append((part.value, "so many users took it" if alone else "what everybody likes"))

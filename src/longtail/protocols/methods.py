@@ -199,20 +199,23 @@ def standard_methods(parts: TrainedParts, history: sparse.csr_array | None = Non
 
 
 def fused(parts: TrainedParts, history: sparse.csr_array | None = None) -> Factors:
-    """longtail: one inner product of [u; p] + s_u [ū; 0], [u; p] solved against the a_i of
-    :meth:`longtail.calibrate.model.Fusion.stored`, with a_i; arguments: :func:`standard_methods`.
+    """longtail: [u; p] + s_u [ū; 0] by items as `longtail.calibrate.model.Fusion` has them, in one inner product.
+
+    Args:
+        parts, history: see :func:`standard_methods`.
     """
-    model = parts.model
+    model, n = parts.model, parts.interactions.n_interactions
     fusion, taken = model.fusion, parts.interactions.matrix if history is None else history
-    items, users = model.item_vectors, model.user_factors
-    if items is model.als_item_factors:  # content said nothing: longtail is ALS
-        users = _als_users(parts, history)
-    elif not fusion.bare or history is not None:
-        if not fusion.bare:
-            items = fusion.stored(items, model.content, parts.interactions.n_interactions)
+    if model.item_vectors is model.als_item_factors:  # content said nothing: longtail is ALS
+        return Factors("longtail", _als_users(parts, history), model.item_vectors)
+    content = model.content if fusion.weight else model.content[:, :0]
+    users = model.user_factors
+    if fusion.weight or history is not None:
         exposure = default_exposure(parts.interactions.matrix) if parts.exposure is None else parts.exposure
-        users = solve_users(taken, items, parts.als, exposure=exposure).factors
-    return Factors("longtail", with_average(users, model.average_user, fusion, np.diff(taken.indptr)), items)
+        against = fusion.solved_against(model.item_vectors, content, n)
+        users = solve_users(taken, against, parts.als, exposure=exposure).factors
+    asking = with_average(users, model.average_user, fusion, np.diff(taken.indptr))
+    return Factors("longtail", asking, fusion.asked_for(model.item_vectors, content, n))
 
 
 def _als_users(parts: TrainedParts, history: sparse.csr_array | None) -> Float32:

@@ -1,10 +1,10 @@
 """What a user asks with, and what every item of the history brings to an answer.
 
-    score(u, i) = (q_u + s_u [ū; 0])·a_i,    q_u = A_u^-1 Σ_j c_j a_j
+    score(u, i) = (1 + b / (1 + n_i)) (q_u + s_u [ū; 0])·a_i,    q_u = A_u^-1 Σ_j c_j a_j,    a_i = [v_i; g_i z_i]
 
-q_u = [u; p] is the half-step of ALS against items as `longtail.calibrate.model.Fusion.stored` has them, the same for a
-known user and for an anonymous history. Where users ask for vectors alone q_u is the vector that training ended with.
-Bundles before format 3 ask with the mean content of the history instead of a solved p.
+q_u = [u; p] is the half-step of ALS against items with their content, see `longtail.calibrate.model.Fusion`, the same
+for a known user and for an anonymous history. Where users ask for vectors alone q_u is the vector that training ended
+with. Bundles before format 3 ask with the mean content of the history instead of a solved p.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def ask(snapshot: Snapshot, taken: Pairs, user: Float32 | None = None) -> Questi
         user: u, ``(d,)``, as training ended with it; None: solved from the history.
     """
     bundle = snapshot.bundle
-    if bundle.fusion.bare or bundle.fusion.averaged:
+    if bundle.fusion.averaged or not bundle.fusion.weight:
         u = snapshot.user_system(taken).solve() if user is None else user
         own = np.concatenate([u, _profile(snapshot, taken)])
     else:
@@ -58,10 +58,10 @@ def brought(snapshot: Snapshot, taken: Pairs, stored: Float64) -> Float64:
     """What every item of a history brings to q_u·stored, ``(n,) float64``; ``stored``: ``(d + d_z,)``."""
     bundle = snapshot.bundle
     d = bundle.item_vectors.shape[1]
-    if bundle.fusion.bare or not bundle.fusion.averaged:
-        whole = not bundle.fusion.bare
-        system = snapshot.asking_system(taken) if whole else snapshot.user_system(taken)
-        return system.by_pair(stored if whole else stored[:d])
+    if not bundle.fusion.weight:
+        return snapshot.user_system(taken).by_pair(stored[:d])
+    if not bundle.fusion.averaged:
+        return snapshot.asking_system(taken).by_pair(stored)
     # The mean over the history is a sum over it too: every item with content has its share of it.
     shares = bundle.content[taken.rows].astype(np.float64)
     shares /= max(1, int(shares.any(axis=1).sum()))

@@ -24,7 +24,8 @@ from longtail.recommender.history import Unknown, known_row
 class Snapshot:
     """One state of the catalog. Nothing in it changes but what is made on first use, so any number of threads may read.
 
-    user -> item: stored a_i, asked with [u + s_u ū; p], see `Fusion.stored` and `longtail.recommender.asking`.
+    user -> item: stored (1 + b / (1 + n_i)) [v_i; g_i z_i], asked with [u + s_u ū; p], see
+        `longtail.recommender.asking`.
     item -> item: stored [r_j v_j; z_j], asked with [(1 - g_q) v_q; g_q z_q], all v and z of unit length.
 
     Attributes:
@@ -101,7 +102,7 @@ class Snapshot:
                 self._shared[side] = (
                     Shared.of(bundle.user_factors, bundle.trained_users)
                     if side == "users"
-                    else Shared.of(stored_for_users(bundle), bundle.trained_items, bundle.exposure)
+                    else Shared.of(solved_against(bundle), bundle.trained_items, bundle.exposure)
                 )
             return self._shared[side]
 
@@ -112,8 +113,8 @@ class Snapshot:
 
     def asking_system(self, taken: Pairs) -> RowSystem:
         """The system of [u; p], of a user with a history: what they ask with, as evaluation has it."""
-        stored = stored_for_users(self.bundle, taken.rows, self.item_vectors(taken.rows))
-        return self._user_system(self.shared("items"), stored, taken)
+        against = solved_against(self.bundle, taken.rows, self.item_vectors(taken.rows))
+        return self._user_system(self.shared("items"), against, taken)
 
     def _user_system(self, shared: Shared, vectors: Float32, taken: Pairs) -> RowSystem:
         return user_system(
@@ -225,10 +226,17 @@ def with_index(bundle: Bundle, kind: str, *, seed: int = 0, threads: int | None 
     return replace(bundle, index=kind, indexes={name: state for name, state in built.items() if state[1]})
 
 
+def solved_against(bundle: Bundle, rows: Int64 | None = None, vectors: Float32 | None = None) -> Float32:
+    """a_i of `longtail.calibrate.model.Fusion`, ``(n, d + d_z) float32``, of all items or of some.
+
+    ``vectors`` stand instead of the bundle's.
+    """
+    return bundle.fusion.solved_against(*_of(bundle, rows, vectors))
+
+
 def stored_for_users(bundle: Bundle, rows: Int64 | None = None, vectors: Float32 | None = None) -> Float32:
-    """a_i, ``(n, d + d_z) float32``, of all items or of some; ``vectors`` instead of the bundle's."""
-    vectors, content, n = _of(bundle, rows, vectors)
-    return bundle.fusion.stored(vectors, content, n)
+    """(1 + b / (1 + n_i)) a_i, ``(n, d + d_z) float32``; arguments as `solved_against`."""
+    return bundle.fusion.asked_for(*_of(bundle, rows, vectors))
 
 
 def stored_for_items(bundle: Bundle, rows: Int64 | None = None, vectors: Float32 | None = None) -> Float32:

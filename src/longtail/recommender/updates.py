@@ -23,7 +23,7 @@ from longtail.data.interactions import exposure_since
 from longtail.data.refusals import Refusals
 from longtail.data.schema import WeightSettings
 from longtail.recommender.changes import NOBODY, Changes
-from longtail.recommender.snapshot import Snapshot, stored_for_users
+from longtail.recommender.snapshot import Snapshot, solved_against
 
 #: So many changed rows always stand beside the matrices; more, and more than an eighth of all, are put in their places.
 MANY, _SHARE = 5000, 8
@@ -183,8 +183,8 @@ def _blended(snapshot: Snapshot, items: Int64, exposure: Float32) -> tuple[Chang
     shared = {
         "users": snapshot.shared("users"),
         "items": snapshot.shared("items").changed(
-            stored_for_users(bundle, items, snapshot.item_vectors(items)),
-            bundle.fusion.stored(solved, bundle.content[items], n),
+            solved_against(bundle, items, snapshot.item_vectors(items)),
+            bundle.fusion.solved_against(solved, bundle.content[items], n),
             bundle.exposure[items],
             exposure,
         ),
