@@ -110,12 +110,14 @@ def measure(kind: str, settings: BridgeSettings, *, seed: int = 0, heads: tuple[
             continue
         began = time.process_time()
         rows = np.sort(teachers[:size])
-        fitted = fit_bridge(features, z, als.item_factors, rows, settings, method="network", seed=seed)
+        fitted = fit_bridge(features, z, als.item_factors, rows, settings, method="mean", seed=seed)
         spent = time.process_time() - began
-        deep = 0.5 if settings.network.residual else 1.0
-        whole = fitted.bridge
-        learners = {"network": whole, "mean": replace(whole, network_weight=deep * whole.network_weight)}
-        learners = {"kernel": replace(whole, network_weight=0.0)} | learners
+        mean = fitted.bridge
+        learners = {
+            "kernel": replace(mean, kernel_weight=1.0, network_weight=0.0),
+            "network": replace(mean, kernel_weight=0.0, network_weight=1.0),
+            "mean": mean,
+        }
         curve.append(
             {"heads": size, "processor seconds": round(spent, 1)}
             | _compared(learners, fitted.scores, new, content, truth, als.user_factors, users, held)

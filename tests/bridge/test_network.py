@@ -9,9 +9,7 @@ from longtail.core.errors import DataError
 from longtail.core.features import Features, Field
 from longtail.core.vocabulary import Vocabulary
 
-SMALL = NetworkSettings(
-    hidden=32, epochs=20, batch=64, residual=False, dropout=0.0, learning_rate=5e-3, weight_decay=0.01, patience=5
-)
+SMALL = NetworkSettings(hidden=32, epochs=20, batch=64, dropout=0.0, learning_rate=5e-3, weight_decay=0.01, patience=5)
 
 
 def shop(n=600, seed=0, missing=0.2):
@@ -136,12 +134,25 @@ class TestTraining:
         again = Bridge.from_state(*fit.bridge.state())
         np.testing.assert_array_equal(again.predict(features, z), fit.bridge.predict(features, z))
 
-    def test_auto_keeps_the_best_score(self):
+    def test_auto_keeps_the_kernel_where_nothing_is_clearly_better(self):
         features, y = shop(400)
         z = unit_rows(np.concatenate([f.matrix for f in features], axis=1))
         scores = fit_bridge(features, z, y, np.arange(400), self.settings).scores
         assert set(scores["scores"]) == {"kernel", "network", "mean"}
-        assert scores["r2"] == max(scores["scores"].values())
+        assert scores["scores"]["mean"] >= max(scores["scores"]["kernel"], scores["scores"]["network"]) - 1e-6
+        assert scores["scores"]["mean"] < 1.01 * scores["scores"]["kernel"]
+        assert scores["kept"] == "kernel"
+
+    def test_auto_keeps_the_mean_where_the_network_adds_to_it(self):
+        features, y = shop(1500)
+        z = unit_rows(np.concatenate([f.matrix for f in features], axis=1))
+        few = BridgeSettings(network=SMALL, landmarks=12)
+        fit = fit_bridge(features, z, y, np.arange(1500), few)
+        scores = fit.scores["scores"]
+        assert fit.scores["kept"] == max(scores, key=lambda name: scores[name]) != "kernel"
+        assert scores["mean"] > 1.01 * scores["kernel"]
+        assert fit.bridge.kernel_weight + fit.bridge.network_weight == pytest.approx(1.0)
+        assert fit.scores["r2"] == pytest.approx(r_squared(y, fit.out_of_sample))
 
     def test_few_items_get_the_kernel_alone(self):
         features, y = shop(30)

@@ -250,8 +250,13 @@ def _train(
     )
     steps = settings.epochs * max(1, -(-len(learn) // settings.batch))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=settings.learning_rate, total_steps=steps, pct_start=0.1, cycle_momentum=False
-    )
+        optimizer, max_lr=settings.learning_rate, total_steps=steps, cycle_momentum=False,
+        pct_start=max(0.1, min(0.9, 2 / steps)),  # a rise of no step at all would be divided by
+    )  # fmt: skip
+
+    def effective() -> dict[str, Any]:
+        # Adam moves every weight of the last layer as far at once, and so many add up: they are scaled to bear it.
+        return parameters | {name: parameters[name] * settings.hidden**-0.5 for name in ("out", "skip")}
 
     def error_of(weights: Weights) -> float:
         predicted = _forward(weights, names, [matrix[watch] for matrix in x], present[watch])
@@ -267,13 +272,13 @@ def _train(
             keep = rng.random((len(batch), settings.hidden), dtype=np.float32) >= settings.dropout
             scaled = torch.from_numpy(keep.astype(np.float32) / np.float32(1 - settings.dropout))
             tensors = [torch.from_numpy(matrix[batch]) for matrix in x]
-            output = _step(torch, parameters, names, tensors, torch.from_numpy(shown), scaled)
+            output = _step(torch, effective(), names, tensors, torch.from_numpy(shown), scaled)
             loss = ((output - torch.from_numpy(targets[batch])) ** 2).sum(dim=1).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-        current = {name: tensor.detach().numpy().copy() for name, tensor in parameters.items()}
+        current = {name: tensor.detach().numpy().copy() for name, tensor in effective().items()}
         errors.append(error_of(current))
         if errors[-1] < errors[best_epoch]:
             best, best_epoch = current, epoch + 1

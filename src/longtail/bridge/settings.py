@@ -17,20 +17,18 @@ class NetworkSettings(Settings):
 
     hidden: int = Field(default=256, ge=8, le=4096)
     """Width of towers and trunk."""
-    dropout: float = Field(default=0.5, ge=0, lt=1)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
     """Of single units in the trunk."""
     field_dropout: float = Field(default=0.1, ge=0, lt=1)
     """Chance that a whole field of an item is hidden in training, so that a missing one is nothing new."""
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1e-2, gt=0)
     weight_decay: float = Field(default=0.1, ge=0)
-    batch: int = Field(default=512, ge=8)
-    epochs: int = Field(default=8, ge=1)
-    patience: int = Field(default=2, ge=1)
+    batch: int = Field(default=256, ge=8)
+    epochs: int = Field(default=10, ge=1)
+    patience: int = Field(default=3, ge=1)
     """Epochs without a better error on the held-out items after which training stops."""
     folds: int = Field(default=3, ge=2, le=20)
     """Each fold's network predicts the items it has not seen; new items get the mean of all of them."""
-    residual: bool = True
-    """Learn what the kernel's out-of-sample prediction leaves, instead of all of it."""
 
 
 class BridgeSettings(Settings):

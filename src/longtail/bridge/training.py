@@ -17,6 +17,8 @@ from longtail.core.progress import SILENT, Progress
 
 #: With fewer items to learn from, a network's folds are too small to say anything.
 NETWORK_ROWS = 300
+#: The share of its R² by which another learner must be better than the kernel to be kept: it costs more.
+_MARGIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -161,15 +163,14 @@ def fit_bridge(
         raise DataError(f"A bridge needs at least two items with content and behaviour; found {len(rows)}.")
     unit = shape_targets(targets[rows], target_exponent)
     kernel = fit_kernel(z[rows], unit, landmarks=settings.landmarks, seed=seed)
-    network = None if method == "kernel" else _network(features, rows, unit, kernel, settings, seed, progress)
-    return _keep(rows, unit, kernel, network, method, settings)
+    network = None if method == "kernel" else _network(features, rows, unit, settings, seed, progress)
+    return _keep(rows, unit, kernel, network, method)
 
 
 def _network(
     features: Features,
     rows: Int64,
     unit: Float32,
-    kernel: KernelFit,
     settings: BridgeSettings,
     seed: int,
     progress: Progress,
@@ -177,36 +178,36 @@ def _network(
     if len(rows) < NETWORK_ROWS:
         progress.note(f"{len(rows):,} items have content and events, too few for a network: the kernel predicts alone.")
         return None
-    targets = unit - kernel.out_of_sample if settings.network.residual else unit
     try:
-        return fit_network(features, rows, targets, settings.network, seed=seed)
+        return fit_network(features, rows, unit, settings.network, seed=seed)
     except MissingExtraError as error:
         progress.note(f"{error} Until then the kernel predicts alone.")
         return None
 
 
 def _keep(
-    rows: Int64,
-    unit: Float32,
-    kernel: KernelFit,
-    network: NetworkFit | None,
-    method: BridgeMethod,
-    settings: BridgeSettings,
+    rows: Int64, unit: Float32, kernel: KernelFit, network: NetworkFit | None, method: BridgeMethod
 ) -> FittedBridge:
-    """Score the candidates, weights (kernel, network), and keep one."""
+    """Score the candidates, weights (kernel, network), and keep one.
+
+    The kernel stays unless another is better by more than a hundredth.
+    """
     learned = None if network is None else network.out_of_sample
-    residual = settings.network.residual
     candidates: dict[str, tuple[float, float]] = {"kernel": (1.0, 0.0)}
     if learned is not None:
-        candidates["network"] = (1.0, 1.0) if residual else (0.0, 1.0)
-        candidates["mean"] = (1.0, 0.5) if residual else (0.5, 0.5)
+        share = _network_share(unit, kernel.out_of_sample, learned)
+        candidates |= {"network": (0.0, 1.0), "mean": (1.0 - share, share)}
 
     def predict(weights: tuple[float, float]) -> Float32:
         prediction = np.float32(weights[0]) * kernel.out_of_sample
         return prediction if learned is None or not weights[1] else prediction + np.float32(weights[1]) * learned
 
     scores = {name: r_squared(unit, predict(weights)) for name, weights in candidates.items()}
-    best = method if method in candidates else max(scores, key=lambda name: scores[name])
+    best = max(scores, key=lambda name: scores[name])
+    if scores[best] <= scores["kernel"] + _MARGIN * abs(scores["kernel"]):
+        best = "kernel"
+    if method in candidates:
+        best = method
     weights = candidates[best]
     bridge = Bridge(
         kernel.bridge if weights[0] else None,
@@ -227,6 +228,13 @@ def _keep(
         report["network_errors"] = [list(errors) for errors in network.errors]
     folds = None if network is None else network.folds
     return FittedBridge(bridge, rows, predict(weights), report, folds, kernel.whitener)
+
+
+def _network_share(targets: Float32, kernel: Float32, network: Float32) -> float:
+    """The network's part w in [0, 1] of the mean (1 - w) k + w n that is nearest to the targets, by least squares."""
+    apart = (network - kernel).astype(np.float64)
+    size = float((apart**2).sum())
+    return float(np.clip(((targets - kernel) * apart).sum() / size, 0.0, 1.0)) if size > 1e-12 else 0.0
 
 
 def r_squared(targets: Float32, predictions: Float32) -> float:

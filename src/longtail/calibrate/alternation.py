@@ -102,8 +102,9 @@ def typical_length(item_factors: Float32, counts: Any, minimum: int, tail_below:
     """The median length of learned vectors of rarely taken items: what a prediction's length is measured by."""
     norms = np.linalg.norm(item_factors, axis=1)
     for mask in ((counts >= minimum) & (counts < tail_below), counts >= minimum, counts > 0):
-        if mask.any() and norms[mask].any():
-            return float(np.median(norms[mask]))
+        lengths = norms[mask & (norms > 0)]
+        if len(lengths):
+            return float(np.median(lengths))
     return 1.0
 
 
