@@ -25,7 +25,7 @@ import numpy as np
 from scipy import sparse
 
 from longtail.bridge.settings import BridgeSettings, NetworkSettings
-from longtail.bridge.training import Bridge, fit_bridge, r_squared, unit_rows
+from longtail.bridge.training import Bridge, best_learner, fit_bridge, r_squared, unit_rows
 from longtail.cf.fitting import fit_als, solve_items
 from longtail.cf.objective import AlsSettings
 from longtail.content.combine import combine
@@ -145,7 +145,7 @@ def _compared(
         ranked = rank(lambda block, items=predicted: factors[block] @ items.T, users, 10)  # type: ignore[misc]
         ndcg[name] = ndcg_at_k(ranked, sparse.csr_array(held[users]), 10)
     by_score = {name: value for name, value in scores["scores"].items() if name in learners}
-    found["kept"] = max(by_score, key=lambda name: by_score[name])
+    found["kept"] = best_learner(by_score)
     found["out of sample r2"] = by_score
     found["epochs"] = scores["network_epochs"]
     found["ndcg@10"] = compare("ndcg@10", ndcg).to_dict()
@@ -170,8 +170,9 @@ def page(document: dict[str, Any]) -> str:
         f"Made by `python benchmarks/quality/large.py` ({document['processor seconds']:.0f} s of processor time, "
         f"commit {document['commit']}). Generated shops of {ITEMS:,} items, {USERS:,} users and {PAIRS:,} pairs; see "
         "the script for what they are. NDCG@10 of held-out items among themselves; R² against the directions that ALS "
-        "gives them from their own events. *Epochs* of the network's folds: with 0 it predicts what the kernel does, "
-        "up to a constant. *Kept* is what training chooses on its own out-of-sample predictions.",
+        "gives them from their own events. *Mean* weighs the two by least squares on predictions of items neither "
+        "has seen. *Epochs* are those of the network's folds. *Kept* is what training chooses on its own out-of-sample "
+        "predictions.",
     ]
     for found in document["shops"]:
         lines += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,10 +189,7 @@ def _network(
 def _keep(
     rows: Int64, unit: Float32, kernel: KernelFit, network: NetworkFit | None, method: BridgeMethod
 ) -> FittedBridge:
-    """Score the candidates, weights (kernel, network), and keep one.
-
-    The kernel stays unless another is better by more than a hundredth.
-    """
+    """Score the candidates, weights (kernel, network), and keep one."""
     learned = None if network is None else network.out_of_sample
     candidates: dict[str, tuple[float, float]] = {"kernel": (1.0, 0.0)}
     if learned is not None:
@@ -203,11 +201,7 @@ def _keep(
         return prediction if learned is None or not weights[1] else prediction + np.float32(weights[1]) * learned
 
     scores = {name: r_squared(unit, predict(weights)) for name, weights in candidates.items()}
-    best = max(scores, key=lambda name: scores[name])
-    if scores[best] <= scores["kernel"] + _MARGIN * abs(scores["kernel"]):
-        best = "kernel"
-    if method in candidates:
-        best = method
+    best = method if method in candidates else best_learner(scores)
     weights = candidates[best]
     bridge = Bridge(
         kernel.bridge if weights[0] else None,
@@ -228,6 +222,12 @@ def _keep(
         report["network_errors"] = [list(errors) for errors in network.errors]
     folds = None if network is None else network.folds
     return FittedBridge(bridge, rows, predict(weights), report, folds, kernel.whitener)
+
+
+def best_learner(scores: Mapping[str, float]) -> str:
+    """The name with the best R²; ``kernel`` unless another is better by more than a hundredth of its R²."""
+    best = max(scores, key=lambda name: scores[name])
+    return best if scores[best] > scores["kernel"] + _MARGIN * abs(scores["kernel"]) else "kernel"
 
 
 def _network_share(targets: Float32, kernel: Float32, network: Float32) -> float:
