@@ -59,12 +59,12 @@ def test_what_a_rival_was_tuned_to_and_why_one_is_missing_are_told(tmp_path: Pat
     result = {
         "question": "What?", "k": 10, "methods": ["ALS", "longtail"], "split": {}, "commit": "def5678",
         "sections": [_section("whole catalog", {"ALS": 0.1, "longtail": 0.1})],
-        "rivals chosen": {"irspack": {"setting": "{'reg': 0.009}", "value": 0.2, "tried": 12}},
+        "rivals chosen": {"irspack": {"setting": "{'reg': 0.009}", "value": 0.2, "tried": 12, "stopped": True}},
         "rivals missing": {"cmfrec": "does not install: no compiler"},
     }  # fmt: skip
     (tmp_path / "fashion.json").write_text(json.dumps({"commit": "abc1234", "results": {"random": result}}))
     page = TABLE["page"](tmp_path)
-    assert "irspack: `{'reg': 0.009}`, the best of 12 on validation." in page
+    assert "irspack: `{'reg': 0.009}`, the best of 12 on validation when the time for it ended." in page
     assert "cmfrec is missing: does not install: no compiler." in page
     # Results may be of several commits; each tells its own.
     assert "Commit def5678." in page

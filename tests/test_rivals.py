@@ -67,7 +67,8 @@ import numpy as np
 name, problem, out = sys.argv[1:]
 with np.load(problem) as file:
     users, items = file["shape"]
-np.savez(out, users=np.ones((users, 1)), items=np.full((items, 1), {value}), setting="a 1", value=0.5, tried=3)
+told = dict(setting="a 1", value=0.5, tried=3, stopped=True)
+np.savez(out, users=np.ones((users, 1)), items=np.full((items, 1), {value}), **told)
 """
 
 
@@ -81,7 +82,7 @@ def test_a_rival_is_trained_once_a_problem(rivals, tmp_path: Path, monkeypatch: 
     (rival,) = trained.ready
     bound = rival.bind(Vocabulary(["a", "b"]), Vocabulary(["x", "y", "z"]))
     assert bound.score_block(np.array([0, 1])).tolist() == [[2.0] * 3] * 2
-    assert trained.settings == {"irspack": {"setting": "a 1", "value": 0.5, "tried": 3}}
+    assert trained.settings == {"irspack": {"setting": "a 1", "value": 0.5, "tried": 3, "stopped": True}}
     assert not list(tmp_path.glob("trained/*problem*"))
 
     # The same again is not trained: no interpreter is needed.

@@ -113,11 +113,11 @@ def measure(kind: str, settings: BridgeSettings, *, seed: int = 0, heads: tuple[
         fitted = fit_bridge(features, z, als.item_factors, rows, settings, method="mean", seed=seed)
         spent = time.process_time() - began
         mean = fitted.bridge
-        learners = {
-            "kernel": replace(mean, kernel_weight=1.0, network_weight=0.0),
-            "network": replace(mean, kernel_weight=0.0, network_weight=1.0),
-            "mean": mean,
-        }
+        learners = {"mean": mean}
+        if mean.kernel is not None:
+            learners["kernel"] = replace(mean, kernel_weight=1.0, network_weight=0.0)
+        if mean.network is not None:
+            learners["network"] = replace(mean, kernel_weight=0.0, network_weight=1.0)
         curve.append(
             {"heads": size, "processor seconds": round(spent, 1)}
             | _compared(learners, fitted.scores, new, content, truth, als.user_factors, users, held)
@@ -185,8 +185,9 @@ def page(document: dict[str, Any]) -> str:
         ]
         for row in found["curve"]:
             means = row["ndcg@10"]["estimates"]
-            cells = [f"{row['r2'][name]:.3f}" for name in ("kernel", "network", "mean")]
-            cells += [f"{means[name]['mean']:.4f}" for name in ("kernel", "network", "mean")]
+            names = ("kernel", "network", "mean")  # one that got no part of the mean was not measured
+            cells = [f"{row['r2'][name]:.3f}" if name in means else "-" for name in names]
+            cells += [f"{means[name]['mean']:.4f}" if name in means else "-" for name in names]
             cells += [_difference(row["ndcg@10"], name) for name in ("network", "mean")]
             cells += [row["kept"], ", ".join(map(str, row["epochs"])), f"{row['processor seconds']:.0f}"]
             lines.append(f"| {row['heads']:,} | {' | '.join(cells)} |")

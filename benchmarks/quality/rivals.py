@@ -54,7 +54,7 @@ class Rivals:
         names: keys of :data:`PACKAGES`.
         ready: the rivals of the last run; one list for good, so that it can be handed on before they are trained.
         failed: why a rival is missing, by name.
-        settings: the best setting of each, its validation score, and how many were tried.
+        settings: the best setting of each, its validation score, how many were tried, and whether the time ended it.
     """
 
     fit: Any
@@ -110,7 +110,7 @@ class Rivals:
             part.replace(kept)
         with np.load(kept) as file:
             self.ready.append(Rival(name, file["users"], file["items"]))
-            self.settings[name] = {key: file[key].item() for key in ("setting", "value", "tried")}
+            self.settings[name] = {key: file[key].item() for key in ("setting", "value", "tried", "stopped")}
 
 
 def fingerprint(name: str, problem: dict[str, Any]) -> str:

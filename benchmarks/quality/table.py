@@ -84,7 +84,8 @@ def page(folder: Path) -> str:
             ]
             lines.append(f"Chosen: `{json.dumps(result.get('chosen', {}))}`.")
             for rival, chosen in result.get("rivals chosen", {}).items():
-                lines.append(f"{rival}: `{chosen['setting']}`, the best of {chosen['tried']} on validation.")
+                ended = " when the time for it ended" if chosen["stopped"] else ""
+                lines.append(f"{rival}: `{chosen['setting']}`, the best of {chosen['tried']} on validation{ended}.")
             lines += [f"{rival} is missing: {why}." for rival, why in result.get("rivals missing", {}).items()]
     return "\n".join(lines) + "\n"
 

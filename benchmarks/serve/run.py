@@ -4,7 +4,7 @@
                                    [--json FILE]
 
 Left out, PATH is a generated shop of random vectors, whose items 0 to 3 have 1, 10, 100 and 1,000 users, with a kernel
-of 2,000 landmarks over three fields. Measured:
+of 3,000 landmarks over three fields. Measured:
 
 - *posterior*: an item blended again, everything at hand, by how many users took it; asked are 5 ms up to 1,000 events;
 - *embedding*: features to prediction and reduced content of a new item; asked are 50 ms; and what ``add_items`` does

@@ -241,14 +241,34 @@ def test_added_and_updated_items_are_explained_too(trained_shop: Path, tmp_path:
         assert 0 < info.behaviour_share < 1
 
 
+#: Many buy what few had bought.
+SOLD = [{"user_id": f"c{n:03d}", "item_id": "00001", "event_type": "purchase"} for n in range(60)]
+
+
 def test_who_was_not_touched_keeps_a_vector_and_the_rest_is_told(trained_shop: Path) -> None:
-    shop = Recommender.load(trained_shop / "shop.bundle")
-    bought = [{"user_id": f"c{n:03d}", "item_id": "00001", "event_type": "purchase"} for n in range(60)]
-    shop.update_events(bought)
+    bundle = load(trained_shop / "shop.bundle")
+    shop = Recommender(replace(bundle, fusion=replace(bundle.fusion, weight=0.0)))
+    shop.update_events(SOLD)
     (row,) = (row for row in shop.recommend("c149", 200, exclude_seen=False) if row.item_id == "00001")
     found = shop.explain("c149", "00001")
     assert found.contributions[-1].kind == "rest"
     assert sum(part.value for part in found.contributions) == pytest.approx(row.score, rel=1e-5)
+
+
+def test_where_content_counts_users_ask_anew_after_others_events(trained_shop: Path) -> None:
+    shop = Recommender(blended(load(trained_shop / "shop.bundle")))
+    before = ask(shop._snapshot, shop._snapshot.taken(shop.bundle.users.row("c149")))
+    shop.update_events(SOLD)
+    after = ask(shop._snapshot, shop._snapshot.taken(shop.bundle.users.row("c149")))
+    assert before is not None
+    assert after is not None
+    assert not np.allclose(before.own, after.own, rtol=1e-3)
+    fresh = Recommender(shop.bundle)  # nothing handed on from before the events
+    for row, other in zip(shop.recommend("c149", 200), fresh.recommend("c149", 200), strict=True):
+        assert row.item_id == other.item_id
+        assert row.score == pytest.approx(other.score, rel=1e-4, abs=1e-6)
+    (row,) = (row for row in shop.recommend("c149", 200, exclude_seen=False) if row.item_id == "00001")
+    assert_adds_up(shop.explain("c149", "00001"), row.score)
 
 
 def test_training_ends_with_the_fold_in_of_serving(trained_shop: Path) -> None:

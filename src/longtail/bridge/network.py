@@ -126,7 +126,7 @@ def fit_network(
     Args:
         features: of all items; fields no training row has are left out.
         rows: ``(n,)`` items to learn from.
-        targets: ``(n, d) float32``; unit rows, or what another bridge leaves of them.
+        targets: ``(n, d) float32``.
         settings: sizes and schedule.
         seed: of folds, initial weights, order and dropout; the same seed gives the same network.
 
@@ -262,7 +262,7 @@ def _train(
         predicted = _forward(weights, names, [matrix[watch] for matrix in x], present[watch])
         return float(np.mean(((predicted - targets[watch]) ** 2).sum(axis=1, dtype=np.float64)))
 
-    # Not having trained at all is a candidate: what another bridge leaves may be nothing but noise.
+    # Not having trained at all is a candidate: content may say nothing.
     best, best_epoch, errors = start, 0, [error_of(start)]
     for epoch in range(settings.epochs):
         for batch in _batches(rng, learn, settings.batch):

@@ -1,4 +1,4 @@
-"""How much content itself says beside the vectors: w and kappa for users, the gate for similar items."""
+"""What counts beside the vectors: content and freshness for users, content's gate for similar items."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from longtail.bridge.training import unit_rows
-from longtail.calibrate.guard import pick
+from longtail.calibrate.guard import admitted, pick
 from longtail.calibrate.model import Fusion, with_average
 from longtail.calibrate.scoring import ENOUGH_PAIRS, Judge, Quality
 from longtail.calibrate.similar_queries import draw_queries
@@ -48,19 +48,25 @@ class Asking:
     average: Float32
     typical: float
 
-    def quality(self, fusion: Fusion) -> Quality:
-        """Of users who are solved against items as fusion has them, and ask for them."""
-        content = self.content if fusion.weight else self.content[:, :0]
-        against = fusion.solved_against(self.items, content, self.n_interactions)
-        stored = fusion.asked_for(self.items, content, self.n_interactions)
+    def users(self, fusion: Fusion) -> tuple[Float32, Float32]:
+        """What known users ask with, and those of whom little is known; solved against items as fusion has them."""
+        against = fusion.solved_against(self.items, self._content(fusion), self.n_interactions)
 
         def asking(history: Any) -> Float32:
             solved = solve_users(history, against, self.als, exposure=self.exposure).factors
             return with_average(solved, self.average, fusion, np.diff(history.indptr))
 
-        quality = self.judge.measure(asking(self.judge.train), stored)
-        quality = replace(quality, short=self.judge.measure_short(asking(self.judge.short), stored))
+        return asking(self.judge.train), asking(self.judge.short)
+
+    def quality(self, fusion: Fusion, users: tuple[Float32, Float32] | None = None) -> Quality:
+        """Of users who ask for items as fusion has them; ``users``: of :meth:`users`, where they are at hand."""
+        stored = fusion.asked_for(self.items, self._content(fusion), self.n_interactions)
+        known, short = self.users(fusion) if users is None else users
+        quality = replace(self.judge.measure(known, stored), short=self.judge.measure_short(short, stored))
         return quality if self.judge.knows_new else replace(quality, cold=np.nan, mixed=np.nan)
+
+    def _content(self, fusion: Fusion) -> Float32:
+        return self.content if fusion.weight else self.content[:, :0]
 
 
 def choose_fusion(
@@ -99,8 +105,8 @@ def choose_fusion(
             return candidates[best]
         # Too few pairs tell what is best for new items, who have most of content: as much of it as costs nothing.
         enough = qualities[best].gain_over(base) - FREE
-        free = [q.keeps(floor) and q.gain_over(base) >= enough for q in qualities]
-        return candidates[max(i for i in range(len(candidates)) if free[i] or i == best)]
+        kept = admitted(qualities, base, floor=floor)
+        return candidates[max(i for i in kept if qualities[i].gain_over(base) >= enough)]
 
     middle = replace(fusion, half_at=lives[len(lives) // 2])
     best = best_of([replace(middle, weight=weight * asking.typical) for weight in sorted({0.0, *weights})])
@@ -115,8 +121,10 @@ def choose_fusion(
 def choose_freshness(
     asking: Asking, fusion: Fusion, base: Quality, *, values: Sequence[float], floor: float
 ) -> tuple[Fusion, list[dict[str, Any]]]:
-    """b: the least with which new items are found among known ones well enough, of those that cost these no more than
-    the guard allows; if none is enough, the one with which they are found best.
+    """b: the least with which new items are found among known ones well enough, of those that the guard allows; if none
+    is enough, the one with which they are found best.
+
+    What blending and content gained for known items may be spent.
 
     Args:
         fusion, base, floor: see :func:`choose_fusion`; ``base.mixed`` is of content's own ranking.
@@ -128,9 +136,10 @@ def choose_freshness(
     best, found = fusion, -1.0
     if not asking.judge.knows_new or np.isnan(base.mixed):
         return fusion, curve
+    users = asking.users(fusion)  # nobody is solved against freshness
     for value in sorted({0.0, *values}):
         candidate = replace(fusion, freshness=value)
-        quality = asking.quality(candidate)
+        quality = asking.quality(candidate, users)
         curve.append({"freshness": value, **quality.to_dict()})
         lost = not quality.keeps(floor) or quality.tail < base.tail or quality.rare < base.rare
         if not value or (quality.mixed > found and not lost):

@@ -8,17 +8,25 @@ from longtail.calibrate.scoring import Quality
 
 
 def pick(candidates: Sequence[Quality], base: Quality, *, floor: float) -> int:
-    """The position of the best candidate.
+    """The position of the candidate of :func:`admitted` with the largest gain; arguments and errors as there.
+
+    The first of equals wins, so put the simplest first.
+    """
+    return max(admitted(candidates, base, floor=floor), key=lambda i: (candidates[i].gain_over(base), -i))
+
+
+def admitted(candidates: Sequence[Quality], base: Quality, *, floor: float) -> list[int]:
+    """Which candidates may be chosen, ascending positions.
 
     Args:
-        candidates: measured on the same users; the first of equals wins, so put the simplest first.
+        candidates: measured on the same users.
         base: what gains are counted from.
         floor: the lowest overall quality allowed, but for chance: see `Quality.keeps`.
 
     Returns:
-        Of the candidates at or above the floor that cost neither the tail nor the rarely taken items in it, and of
-        those that do not cost users of whom little is known either, the one with the largest gain. A condition that no
-        candidate meets is dropped; if none is at or above the floor, the one that costs least.
+        The candidates at or above the floor that cost neither the tail nor the rarely taken items in it, and of those
+        the ones that do not cost users of whom little is known either. A condition that no candidate meets is dropped;
+        if none is at or above the floor, the one that costs least.
 
     Raises:
         ValueError: no candidates.
@@ -27,7 +35,6 @@ def pick(candidates: Sequence[Quality], base: Quality, *, floor: float) -> int:
         raise ValueError("There is nothing to pick from.")
     allowed = [i for i, quality in enumerate(candidates) if quality.keeps(floor)]
     if not allowed:
-        return max(range(len(candidates)), key=lambda i: candidates[i].overall)
+        return [max(range(len(candidates)), key=lambda i: candidates[i].overall)]
     kept = [i for i in allowed if not (candidates[i].tail < base.tail or candidates[i].rare < base.rare)] or allowed
-    kept = [i for i in kept if not candidates[i].short < base.short] or kept
-    return max(kept, key=lambda i: (candidates[i].gain_over(base), -i))
+    return [i for i in kept if not candidates[i].short < base.short] or kept

@@ -227,11 +227,13 @@ def with_index(bundle: Bundle, kind: str, *, seed: int = 0, threads: int | None 
 
 
 def solved_against(bundle: Bundle, rows: Int64 | None = None, vectors: Float32 | None = None) -> Float32:
-    """a_i of `longtail.calibrate.model.Fusion`, ``(n, d + d_z) float32``, of all items or of some.
-
-    ``vectors`` stand instead of the bundle's.
+    """What users are solved against, ``(n, d + d_z) float32``, of all items or of some; ``(n, d)`` where content is no
+    part of it. ``vectors`` stand instead of the bundle's.
     """
-    return bundle.fusion.solved_against(*_of(bundle, rows, vectors))
+    vectors, content, n = _of(bundle, rows, vectors)
+    if bundle.fusion.averaged or not bundle.fusion.weight:
+        return vectors
+    return bundle.fusion.solved_against(vectors, content, n)
 
 
 def stored_for_users(bundle: Bundle, rows: Int64 | None = None, vectors: Float32 | None = None) -> Float32:

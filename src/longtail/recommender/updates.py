@@ -180,15 +180,6 @@ def _blended(snapshot: Snapshot, items: Int64, exposure: Float32) -> tuple[Chang
             share[at] = behaviour_share(vectors[item][None], predicted[None])[0]
     solved = np.stack([vectors[item] for item in items.tolist()])
     n = np.array([len(snapshot.takers(item).rows) for item in items.tolist()], dtype=np.int64)
-    shared = {
-        "users": snapshot.shared("users"),
-        "items": snapshot.shared("items").changed(
-            solved_against(bundle, items, snapshot.item_vectors(items)),
-            bundle.fusion.solved_against(solved, bundle.content[items], n),
-            bundle.exposure[items],
-            exposure,
-        ),
-    }
     predicted_rows = np.asarray(bundle.predictions[items].any(axis=1))
     codes = sources(n, predicted_rows, share)
     numbers = replace(
@@ -198,6 +189,15 @@ def _blended(snapshot: Snapshot, items: Int64, exposure: Float32) -> tuple[Chang
         exposure=_with(bundle.exposure, items, exposure),
         source_codes=_with(bundle.source_codes, items, codes),
     )
+    shared = {
+        "users": snapshot.shared("users"),
+        "items": snapshot.shared("items").changed(
+            solved_against(bundle, items, snapshot.item_vectors(items)),
+            solved_against(numbers, items, solved),
+            bundle.exposure[items],
+            exposure,
+        ),
+    }
     return replace(changes, item_vectors=vectors), shared, numbers
 
 
