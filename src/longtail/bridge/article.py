@@ -19,11 +19,8 @@ from longtail.core.features import Features
 
 #: What share of the catalog should be above the switch where few items reach 300 interactions.
 HEAD_SHARE = 0.2
-#: Heads are few and their vectors little noisy: small batches, little dropout, many epochs. Patience, too: the network
-#: starts from the mean, and on some shops needs more than five epochs before it is better than that.
-MLP = NetworkSettings(
-    hidden=256, dropout=0.1, weight_decay=0.01, learning_rate=2e-3, batch=256, epochs=100, patience=10
-)
+#: Heads are few and their vectors little noisy: small batches, little dropout, many epochs.
+MLP = NetworkSettings(hidden=256, dropout=0.1, weight_decay=0.01, learning_rate=2e-3, batch=256, epochs=100, patience=5)
 
 
 def default_threshold(n_interactions: Int64) -> int:
