@@ -50,28 +50,33 @@ def choose_average(
     n_taken, n_short = np.diff(judge.train.indptr), np.diff(judge.short.indptr)
     curve: list[dict[str, Any]] = []
 
-    def measure(fusion: Fusion) -> Quality:
-        quality = judge.measure(with_average(users, average, fusion, n_taken), items)
-        few = judge.measure_short(with_average(short, average, fusion, n_short), items)
-        quality = replace(quality, short=few)
-        told = {"weight": fusion.average_weight, "half_at": fusion.average_half_at}
-        curve.append({**told, **quality.to_dict()})
+    def short_of(fusion: Fusion) -> float:
+        return judge.measure_short(with_average(short, average, fusion, n_short), items)
+
+    def told(fusion: Fusion) -> dict[str, Any]:
+        return {"weight": fusion.average_weight, "half_at": fusion.average_half_at}
+
+    def measure(fusion: Fusion, few: float) -> Quality:
+        quality = replace(judge.measure(with_average(users, average, fusion, n_taken), items), short=few)
+        curve.append({**told(fusion), **quality.to_dict()})
         return quality
 
     lives = sorted(half_lives)
     chosen = Fusion(average_half_at=lives[(len(lives) - 1) // 2])
-    without = measure(chosen)
+    best = short_of(chosen)
+    without = measure(chosen, best)
     enough = without.gain_over(base) - FREE
 
     def free(quality: Quality) -> bool:
         few = quality.tail < (1 - FREE) * without.tail or quality.rare < (1 - FREE) * without.rare
         return quality.keeps(floor) and not few and quality.gain_over(base) >= enough
 
-    best = without.short
     for half_at in lives:
         for weight in sorted({0.0, *weights})[1:]:
             candidate = Fusion(average_weight=weight, average_half_at=half_at)
-            quality = measure(candidate)
-            if free(quality) and quality.short > best:
-                best, chosen = quality.short, candidate
+            few = short_of(candidate)
+            if few <= best:  # what is no better for them need not be looked at for the others
+                curve.append({**told(candidate), "short": few})
+            elif free(measure(candidate, few)):
+                best, chosen = few, candidate
     return chosen, curve
