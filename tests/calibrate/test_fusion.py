@@ -106,22 +106,20 @@ def test_new_items_cost_known_ones_nothing_that_the_guard_keeps(asking):
 
 def test_without_enough_pairs_with_new_items_none_are_brought_up(asking, monkeypatch):
     monkeypatch.setattr(Judge, "knows_new", False)
-    quality = asking.quality(Fusion())
-    assert np.isnan(quality.cold)
-    assert np.isnan(quality.mixed)
     base = Quality(0.1, 0.1, 0.1, mixed=0.1)
     assert choose_freshness(asking, Fusion(), base, values=(1.0,), floor=0.0) == (Fusion(), [])
 
 
 def test_where_few_pairs_tell_what_new_items_need_content_gets_as_much_as_costs_nothing():
     """The guard is kept all the same: what costs rarely taken items is not chosen for a gain elsewhere."""
-    base = Quality(0.1, np.nan, 0.1, rare=0.1)
+    base = Quality(0.1, 0.1, 0.1, rare=0.1)
     found = {
         0.0: base,
-        1.0: Quality(0.1, np.nan, 0.1, rare=0.1005),
-        2.0: Quality(0.1, np.nan, 0.1, rare=0.1002),  # within a hundredth of the best
-        3.0: Quality(0.1, np.nan, 0.2, rare=0.09),
-        4.0: Quality(0.09, np.nan, 0.2, rare=0.2),
+        1.0: Quality(0.1, 0.1, 0.1, rare=0.1005),
+        2.0: Quality(0.1, 0.2, 0.1, rare=0.1002),  # within a hundredth of the best
+        2.5: Quality(0.1, 0.09, 0.1, rare=0.1002),  # new items are found less
+        3.0: Quality(0.1, 0.2, 0.2, rare=0.09),
+        4.0: Quality(0.09, 0.2, 0.2, rare=0.2),
     }
 
     class Few:
@@ -135,4 +133,4 @@ def test_where_few_pairs_tell_what_new_items_need_content_gets_as_much_as_costs_
     assert (chosen.weight, chosen.half_at) == (1.0, 20.0)
     Few.judge = SimpleNamespace(knows_new=True)
     chosen, _ = choose_fusion(Few(), Fusion(), base, weights=tuple(found), half_lives=(3.0, 20.0), floor=0.1)
-    assert (chosen.weight, chosen.half_at) == (0.5, 3.0)
+    assert (chosen.weight, chosen.half_at) == (1.0, 3.0)  # new items count, by a gain of their own

@@ -62,8 +62,7 @@ class Asking:
         """Of users who ask for items as fusion has them; ``users``: of :meth:`users`, where they are at hand."""
         stored = fusion.asked_for(self.items, self._content(fusion), self.n_interactions)
         known, short = self.users(fusion) if users is None else users
-        quality = replace(self.judge.measure(known, stored), short=self.judge.measure_short(short, stored))
-        return quality if self.judge.knows_new else replace(quality, cold=np.nan, mixed=np.nan)
+        return replace(self.judge.measure(known, stored), short=self.judge.measure_short(short, stored))
 
     def _content(self, fusion: Fusion) -> Float32:
         return self.content if fusion.weight else self.content[:, :0]
@@ -93,22 +92,24 @@ def choose_fusion(
         ``fusion`` with both, and the curve.
     """
     lives = sorted(half_lives)
-    tried: dict[Fusion, Quality] = {}
+    middle = replace(fusion, half_at=lives[len(lives) // 2], weight=0.0)
+    without = asking.quality(middle)
+    tried = {middle: without}
 
     def best_of(candidates: list[Fusion]) -> Fusion:
         for candidate in candidates:
             if candidate not in tried:
                 tried[candidate] = asking.quality(candidate)
-        qualities = [tried[candidate] for candidate in candidates]
-        best = pick(qualities, base, floor=floor)
         if asking.judge.knows_new:
-            return candidates[best]
-        # Too few pairs tell what is best for new items, who have most of content: as much of it as costs nothing.
-        enough = qualities[best].gain_over(base) - FREE
+            return candidates[pick([tried[candidate] for candidate in candidates], base, floor=floor)]
+        # Too few pairs tell what is best for new items, who have most of content: as much of it as costs nothing, and
+        # nothing with which they are found less than without it.
+        safe = [candidate for candidate in candidates if not tried[candidate].cold < without.cold]
+        qualities = [replace(tried[candidate], cold=np.nan) for candidate in safe]
+        enough = qualities[pick(qualities, base, floor=floor)].gain_over(base) - FREE
         kept = admitted(qualities, base, floor=floor)
-        return candidates[max(i for i in kept if qualities[i].gain_over(base) >= enough)]
+        return safe[max(i for i in kept if qualities[i].gain_over(base) >= enough)]
 
-    middle = replace(fusion, half_at=lives[len(lives) // 2])
     best = best_of([replace(middle, weight=weight * asking.typical) for weight in sorted({0.0, *weights})])
     if best.weight:
         best = best_of([replace(best, half_at=half_at) for half_at in lives])
