@@ -113,11 +113,12 @@ def measure(kind: str, settings: BridgeSettings, *, seed: int = 0, heads: tuple[
         fitted = fit_bridge(features, z, als.item_factors, rows, settings, method="mean", seed=seed)
         spent = time.process_time() - began
         mean = fitted.bridge
-        learners = {"mean": mean}
+        learners = {}
         if mean.kernel is not None:
             learners["kernel"] = replace(mean, kernel_weight=1.0, network_weight=0.0)
         if mean.network is not None:
             learners["network"] = replace(mean, kernel_weight=0.0, network_weight=1.0)
+        learners["mean"] = mean
         curve.append(
             {"heads": size, "processor seconds": round(spent, 1)}
             | _compared(learners, fitted.scores, new, content, truth, als.user_factors, users, held)
