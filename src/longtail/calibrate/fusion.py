@@ -50,7 +50,7 @@ class Asking:
 
     def users(self, fusion: Fusion) -> tuple[Float32, Float32]:
         """What known users ask with, and those of whom little is known; solved against items as fusion has them."""
-        against = fusion.solved_against(self.items, self._content(fusion), self.n_interactions)
+        against = fusion.solved_against(self.items, fusion.counted(self.content), self.n_interactions)
 
         def asking(history: Any) -> Float32:
             solved = solve_users(history, against, self.als, exposure=self.exposure).factors
@@ -60,12 +60,9 @@ class Asking:
 
     def quality(self, fusion: Fusion, users: tuple[Float32, Float32] | None = None) -> Quality:
         """Of users who ask for items as fusion has them; ``users``: of :meth:`users`, where they are at hand."""
-        stored = fusion.asked_for(self.items, self._content(fusion), self.n_interactions)
+        stored = fusion.asked_for(self.items, fusion.counted(self.content), self.n_interactions)
         known, short = self.users(fusion) if users is None else users
         return replace(self.judge.measure(known, stored), short=self.judge.measure_short(short, stored))
-
-    def _content(self, fusion: Fusion) -> Float32:
-        return self.content if fusion.weight else self.content[:, :0]
 
 
 def choose_fusion(
@@ -186,15 +183,18 @@ def choose_gate(
     rare_together = sparse.csr_array(together.multiply(sparse.csr_array(rare.astype(np.float32)[None, :])))
     rare_together.eliminate_zeros()
     curve: list[dict[str, Any]] = []
+    tried: dict[Fusion, float] = {}
 
     def measure(candidate: Fusion) -> float:
+        if candidate in tried:
+            return tried[candidate]
         gate = candidate.query_gate(n_interactions[asked.items])
         values = []
         for relevant, mask in ((together, None), (rare_together, rare)):
             judged = relevant_counts(relevant) > 0
             ranked = asked.neighbours(vectors, vectors, meanings, gate, judge.k, candidates=mask, seed=seed)
             values.append(float(ndcg_at_k(ranked, relevant, judge.k)[judged].mean()) if judged.any() else 0.0)
-        value = float(np.sqrt(values[0] * values[1]))
+        value = tried[candidate] = float(np.sqrt(values[0] * values[1]))
         told = {"weight": candidate.similar_weight, "half_at": candidate.similar_half_at}
         curve.append({**told, "ndcg": values[0], "rare_ndcg": values[1], "score": value})
         return value

@@ -53,6 +53,10 @@ class Fusion:
         n = np.asarray(n_interactions, dtype=np.float64)
         return np.asarray(self.weight * self.half_at / (self.half_at + n), dtype=np.float32)
 
+    def counted(self, content: Float32) -> Float32:
+        """The content vectors, ``(n, d_z)``, without their columns where they have no weight for users."""
+        return content if self.weight else content[:, :0]
+
     def solved_against(self, vectors: Float32, content: Float32, n_interactions: Int64) -> Float32:
         """a_i = [v_i; g_i z_i], ``(n, d + d_z) float32``: items as users are solved against them."""
         return np.concatenate([vectors, self.gain(n_interactions)[:, None] * content], axis=1)

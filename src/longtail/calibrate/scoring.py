@@ -65,8 +65,7 @@ class Quality:
         """How much better: the weighted mean of the logarithms of the ratios of what could be measured; 0 is equal.
 
         Overall quality counts as much as two of the others. The logarithms are cut at 3: what is nearly zero on
-        either side must not decide everything.
-        ``mixed`` and ``short`` do not count.
+        either side must not decide everything. ``mixed`` and ``short`` do not count.
         """
         total = weight_sum = 0.0
         for name, weight in WEIGHTS.items():

@@ -77,7 +77,7 @@ class RowSystem:
         return np.asarray(self.over(self.pulls.sum(axis=0) + self.prior), dtype=np.float32)
 
     def by_pair(self, direction: Float64) -> Float64:
-        """What each pair brings to ``x · direction``, ``(n,)``."""
+        """What each pair brings to ``x · direction``, ``(n,)``, or ``(n, k)`` for directions ``(d, k)``."""
         return np.asarray(self.pulls @ self.over(direction))
 
     def by_prior(self) -> Float64:

@@ -208,7 +208,7 @@ def fused(parts: TrainedParts, history: sparse.csr_array | None = None) -> Facto
     fusion, taken = model.fusion, parts.interactions.matrix if history is None else history
     if model.item_vectors is model.als_item_factors:  # content said nothing: longtail is ALS
         return Factors("longtail", _als_users(parts, history), model.item_vectors)
-    content = model.content if fusion.weight else model.content[:, :0]
+    content = fusion.counted(model.content)
     users = model.user_factors
     if fusion.weight or history is not None:
         exposure = default_exposure(parts.interactions.matrix) if parts.exposure is None else parts.exposure

@@ -55,7 +55,7 @@ def ask(snapshot: Snapshot, taken: Pairs, user: Float32 | None = None) -> Questi
 
 
 def brought(snapshot: Snapshot, taken: Pairs, stored: Float64) -> Float64:
-    """What every item of a history brings to q_u·stored, ``(n,) float64``; ``stored``: ``(d + d_z,)``."""
+    """What every item of a history brings to q_u·stored, ``(n, k) float64``, for ``k`` columns of ``(d + d_z, k)``."""
     bundle = snapshot.bundle
     d = bundle.item_vectors.shape[1]
     if not bundle.fusion.weight:

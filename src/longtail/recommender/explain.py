@@ -76,7 +76,8 @@ def explain_for_user(
     wide = np.concatenate([fresh * own.astype(np.float64), stored[0, d:].astype(np.float64)])
     by_events = np.concatenate([wide[:d] - predicted, np.zeros(len(wide) - d)])
     items = bundle.items.take(taken.rows)
-    parts = _each("behaviour", items, brought(snapshot, taken, by_events))
+    by_event, by_item = brought(snapshot, taken, np.column_stack([by_events, wide])).T
+    parts = _each("behaviour", items, by_event)
     worth = said = None
     if masked is not None:
         worth, said = masked.predictions @ (pull @ user), fresh * gain * (masked.content @ profile)
@@ -85,7 +86,7 @@ def explain_for_user(
     everybody = float((question.vector - question.own).astype(np.float64) @ wide)
     common = [Contribution("popularity", "", everybody)] if everybody else []
     parts += common
-    by_history = _each("behaviour", items, brought(snapshot, taken, wide)) + common
+    by_history = _each("behaviour", items, by_item) + common
     return _explanation(snapshot, asked, item, score, parts, by_history=by_history)
 
 
