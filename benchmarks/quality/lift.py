@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import sparse
 
 from longtail.core.arrays import Float64
@@ -19,7 +21,7 @@ from longtail.evaluate.lift import co_takings
 from longtail.evaluate.metrics.ndcg import ndcg_at_k
 from longtail.protocols.methods import TrainedParts, standard_methods
 from longtail.protocols.neighbours import co_taken, neighbour_methods
-from longtail.protocols.pairs import held_out_pairs, of_pairs, pair_counts, whole_period
+from longtail.protocols.pairs import of_pairs, pair_counts, taken_by_anyone, whole_period
 from longtail.protocols.run import Options, find_relevant
 
 #: Asking items: fewer than the tail's bound, but some.
@@ -34,6 +36,7 @@ def lifts(
     options: Options,
     *,
     at_least: int | None = None,
+    known: bool = False,
 ) -> dict[str, Any]:
     """The neighbours of tail items by three measures: mean lift, pooled lift, and raw NDCG of the same queries.
 
@@ -47,20 +50,24 @@ def lifts(
     shown and never taken adds to neither sum, so a list of dead items with one hit does well by it: it is told beside
     the others and never alone.
 
-    The row of the table is the mean lift, as it was asked. ``n_users`` counts the queries: where two takers are needed
-    they are few in a short period, and ``at_least=1`` has many more.
+    The row of the table is the mean lift, as it was asked. ``n_users`` counts the queries. Takers are all who took
+    after the cut, known before or not; with ``known`` only those who were, who are few in a short period and take again
+    what they took: then ``at_least=1`` is what there is.
 
     Args:
         at_least: users who took both, for two items to belong together; None: those of the split.
+        known: only users of the training run count.
 
     Returns:
         The comparison of mean lifts, with ``top_percent``, ``pooled`` (see `_pooled`) and ``ndcg`` (a comparison).
     """
     seen = parts.interactions
-    later = held_out_pairs(
-        pair_counts(by_time(events, cut=datetime.fromisoformat(split["cut"])).test),
-        seen.users, seen.items, n_catalog, seen.matrix, exclude_seen=False,
-    ).relevant  # fmt: skip
+    test = by_time(events, cut=datetime.fromisoformat(split["cut"])).test
+    pairs = pair_counts(test)
+    if known:
+        users = pc.is_in(pairs["user_id"].cast(pa.large_string()), value_set=seen.users.ids)
+        pairs = pairs.filter(users)
+    later = taken_by_anyone(pairs, seen.items, n_catalog).relevant
     together = co_taken(later, split["at_least"] if at_least is None else at_least)
     taken = sparse.csr_array(later.astype(np.float32))
     counts = np.bincount(later.indices, minlength=later.shape[1])

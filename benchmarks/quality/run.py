@@ -131,7 +131,7 @@ def measure(
 
         asked_of = partial(lifts, parts, events, len(catalog.items), result["split"], options)
         result["lift"] = asked_of()
-        result["lift by one"] = asked_of(at_least=1)
+        result["lift of known users"] = asked_of(at_least=1, known=True)
     if label == "random":
         from among_all import tail_among_all
 

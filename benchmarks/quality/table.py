@@ -136,7 +136,10 @@ def _further(found: dict[str, Any]) -> list[str]:
             f"longtail {hits['longtail']:.1f}: asked 0.8 of it, found {ratio:.2f}."
         )
     similar = found.get("fashion", {}).get("results", {}).get("similar", {})
-    for key, told in (("lift", "as the protocol has it"), ("lift by one", "one taker of both is enough")):
+    for key, told in (
+        ("lift", "as the protocol has it"),
+        ("lift of known users", "one taker of both is enough, and known before"),
+    ):
         if key in similar:
             lines += _neighbours(similar[key], told)
     return lines

@@ -119,6 +119,20 @@ class TestJudge:
         full = judge.measure(users, items, only=("cold",)).cold
         assert judge.cold_ndcg(users, items[judge.masks["cold"]]).mean() == pytest.approx(full)
 
+    def test_new_items_are_found_where_it_is_more_than_luck(self):
+        rng = np.random.default_rng(1)
+        home = np.arange(60) % 4
+        train = sparse.csr_array((np.arange(8)[None, :] == home[:, None]).astype(np.float32))
+        train = sparse.csr_array(sparse.hstack([train, sparse.csr_array((60, 40), dtype=np.float32)]))
+        liked = (np.arange(40) % 4 == home[:, None]) & (rng.random((60, 40)) < 0.3)
+        later = sparse.csr_array(np.hstack([np.zeros((60, 8)), liked]).astype(np.float32))
+        judge = Judge(train, later, k=3)
+        items = np.vstack([np.zeros((8, 4)), np.eye(4)[np.arange(40) % 4]]).astype(np.float32)
+        users = np.eye(4, dtype=np.float32)[home[judge.users]]
+        assert judge.finds_new(users, items)
+        assert not judge.finds_new(1 - users, items)
+        assert not Judge(train, train, k=3).finds_new(users[:0], items)  # no pairs with new items
+
 
 def test_als_is_searched_along_the_ridge_of_its_two_settings(monkeypatch):
     """Only steps that keep the product gain anything here; a search along the axes alone would stay where it began."""

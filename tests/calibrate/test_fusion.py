@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from longtail.calibrate.fusion import FOUND, Asking, choose_freshness, choose_fusion
+import longtail.calibrate.fusion
+import longtail.calibrate.scoring
+from longtail.calibrate.fusion import FOUND, SPENT, TRADED, Asking, choose_freshness, choose_fusion
 from longtail.calibrate.model import Fusion
-from longtail.calibrate.scoring import Judge, Quality
+from longtail.calibrate.scoring import Judge, Quality, only_columns
 from longtail.cf.als import AlsSettings, fit_als
 
 KINDS, EACH, N_USERS = 8, 30, 600
@@ -27,10 +30,15 @@ def test_it_fades():
 
 def test_items_as_users_are_solved_against_them_and_ask_for_them():
     vectors, content, n = np.array([[1, 2], [3, 4]], np.float32), np.array([[1], [-1]], np.float32), np.array([0, 1])
-    fusion = Fusion(weight=0.5, half_at=1.0, freshness=0.2)
+    fusion = Fusion(weight=0.5, half_at=1.0, freshness=0.2, fresh_half_at=1.0)
     np.testing.assert_allclose(fusion.solved_against(vectors, content, n), [[1, 2, 0.5], [3, 4, -0.25]], rtol=1e-6)
     np.testing.assert_allclose(fusion.asked_for(vectors, content, n), [[1.2, 2.4, 0.6], [3.3, 4.4, -0.275]], rtol=1e-6)
     np.testing.assert_array_equal(Fusion().asked_for(vectors, content, n), [[1, 2, 0], [3, 4, 0]])
+
+
+def test_freshness_hardly_changes_the_order_within_the_tail():
+    fresh = Fusion(freshness=0.4, fresh_half_at=20.0).fresh(np.array([0, 5, 20, 200, 10**9]))
+    np.testing.assert_allclose(fresh, [1.4, 1 + 0.4 / 1.0625, 1.2, 1 + 0.4 / 101, 1], rtol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -85,29 +93,80 @@ def test_content_that_says_nothing_gets_no_weight(asking):
     assert fusion.weight == 0
 
 
-def test_new_items_are_brought_up_as_far_as_is_enough(asking):
-    base = asking.quality(Fusion())
-    found = [asking.quality(Fusion(freshness=value)).mixed for value in (0.0, 1.5, 2.0)]
+#: Known items are taken fifty times here: half as much longer at twenty would be for all of them.
+PLAIN = Fusion(fresh_half_at=2.0)
+
+
+def measured(asking, *values):
+    users, _ = asking.users(PLAIN)
+    return [asking.judge.measure(users, asking.stored(replace(PLAIN, freshness=value))) for value in values]
+
+
+def test_new_items_are_brought_up_as_far_as_is_enough(asking, monkeypatch):
+    monkeypatch.setattr(longtail.calibrate.fusion, "SPENT", 1.0)
+    found = [quality.mixed for quality in measured(asking, 0.0, 1.5, 2.0)]
     assert found[0] < found[1] < found[2]
-    wanted = replace(base, mixed=found[1] / FOUND, tail=0.0, rare=0.0)
-    fusion, curve = choose_freshness(asking, Fusion(), wanted, values=(3.0, 2.0, 1.5), floor=0.0)
+    wanted = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed=0.999 * found[1] / FOUND)
+    fusion, curve = choose_freshness(asking, PLAIN, wanted, values=(3.0, 2.0, 1.5), floor=0.0)
     assert fusion.freshness == 1.5
     assert [point["freshness"] for point in curve] == [0.0, 1.5]
-    fusion, _ = choose_freshness(asking, Fusion(), replace(wanted, mixed=1.0), values=(1.5, 2.0), floor=0.0)
+    fusion, _ = choose_freshness(asking, PLAIN, replace(wanted, mixed=1.0), values=(1.5, 2.0), floor=0.0)
     assert fusion.freshness == 2.0  # never enough: the best
+
+
+def test_rarely_taken_items_are_brought_up_as_well(asking, monkeypatch):
+    monkeypatch.setattr(longtail.calibrate.fusion, "SPENT", 1.0)
+    asking = replace(asking, n_interactions=np.where(np.arange(len(asking.items)) % 4, 100, 3))
+    judge = copy.copy(asking.judge)
+    rare = asking.n_interactions < 20
+    judge.relevant = {**judge.relevant, "mixed_rare": only_columns(judge.relevant["overall"], rare)}
+    asking = replace(asking, judge=judge)
+    found = [quality.mixed_rare for quality in measured(asking, 0.0, 0.5)]
+    assert found[0] < found[1]
+    wanted = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed_rare=0.999 * found[1] / FOUND)
+    fusion, _ = choose_freshness(asking, PLAIN, wanted, values=(0.5, 5.0), floor=0.0)
+    assert fusion.freshness == 0.5
+    monkeypatch.setattr(longtail.calibrate.scoring, "ENOUGH_NEW", 10**9)
+    assert choose_freshness(asking, PLAIN, wanted, values=(0.5,), floor=0.0) == (PLAIN, [])
+
+
+def test_next_to_nothing_of_overall_quality_is_spent(asking):
+    wanted = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed=1.0)
+    none, dear = (quality.overall for quality in measured(asking, 0.0, 50.0))
+    assert dear < (1 - SPENT) * none
+    fusion, curve = choose_freshness(asking, PLAIN, wanted, values=(50.0, 60.0), floor=0.0)
+    assert fusion.freshness == 0
+    assert len(curve) == 2  # more would cost more
+
+
+def test_rare_items_among_themselves_lose_little(asking, monkeypatch):
+    """Freshness that puts items without events before those with a few turns the tail's own order round."""
+    monkeypatch.setattr(longtail.calibrate.fusion, "SPENT", 1.0)
+    none, dear = measured(asking, 0.0, 8.0)
+    assert dear.mixed > none.mixed
+    assert dear.tail < (1 - TRADED) * none.tail
+    wanted = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed=1.0)
+    fusion, curve = choose_freshness(asking, PLAIN, wanted, values=(8.0, 9.0), floor=0.0)
+    assert fusion.freshness == 0
+    assert len(curve) == 2
 
 
 def test_new_items_cost_known_ones_nothing_that_the_guard_keeps(asking):
     base = replace(asking.quality(Fusion()), mixed=1.0)
-    fusion, curve = choose_freshness(asking, Fusion(), base, values=(50.0,), floor=base.overall)
+    fusion, curve = choose_freshness(asking, PLAIN, base, values=(50.0,), floor=base.overall)
     assert fusion.freshness == 0
     assert len(curve) == 2
+
+
+def test_what_content_never_finds_is_not_waited_for(asking):
+    base = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed=0.0, mixed_rare=float("nan"))
+    assert choose_freshness(asking, PLAIN, base, values=(1.0,), floor=0.0) == (PLAIN, [])
 
 
 def test_without_enough_pairs_with_new_items_none_are_brought_up(asking, monkeypatch):
     monkeypatch.setattr(Judge, "knows_new", False)
     base = Quality(0.1, 0.1, 0.1, mixed=0.1)
-    assert choose_freshness(asking, Fusion(), base, values=(1.0,), floor=0.0) == (Fusion(), [])
+    assert choose_freshness(asking, PLAIN, base, values=(1.0,), floor=0.0) == (PLAIN, [])
 
 
 def test_where_few_pairs_tell_what_new_items_need_content_gets_as_much_as_costs_nothing():

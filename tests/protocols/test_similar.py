@@ -98,3 +98,19 @@ def test_vectors_that_know_what_belongs_together_are_right(make, honest):
     estimates = result.section(ALL).comparisons["ndcg@4"].estimates
     assert estimates["longtail"].mean == 1.0
     assert estimates["ALS"].mean < 0.6
+
+
+def test_what_newcomers_take_together_counts(make, honest):
+    from datetime import datetime, timedelta
+
+    # before the cut half of the users take, after it only the other half, whom training does not know
+    rows = [
+        (f"u{user:02d}", f"g{user % 4}{item}", "buy", datetime(2024, 1, 1) + timedelta(days=99 * (user >= 20)))
+        for user in range(40)
+        for item in range(5)
+    ]
+    catalog = make.catalog([f"g{group}{item}" for item in range(4) for group in range(4)])
+    result = similar(make.events(rows), catalog, honest, options=Options(k=3, resamples=50))
+    assert result.counts["asking items"] == 16
+    assert result.counts["held-out pairs"] == 100
+    assert result.excluded == {"item not in the catalog": 20}

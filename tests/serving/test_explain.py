@@ -112,7 +112,7 @@ def test_behaviour_is_split_by_the_solved_system_of_the_user(shop: Recommender) 
     common = [part for part in found.by_history if part.kind == "popularity"]
     assert common == [part for part in found.contributions if part.kind == "popularity"]
     assert bundle.average_user is not None
-    fresh = 1 + 0.4 / (1.0 + bundle.n_interactions[item])
+    fresh = 1 + 0.4 / (1.0 + (bundle.n_interactions[item] / 20) ** 2)
     average = bundle.average_user.astype(np.float64)
     everybody = fresh * 0.5 * 3.0 / (3.0 + len(rows)) * average @ V[item, : len(average)]
     assert [part.value for part in common] == [pytest.approx(everybody, abs=1e-6)]

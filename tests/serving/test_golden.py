@@ -37,10 +37,11 @@ def test_opens_and_answers_as_it_did(make: ModuleType, version: int) -> None:
         assert [row[1] for row in found[question]] == pytest.approx([row[1] for row in rows], abs=2e-3), question
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_saved_again_older_ones_answer_as_they_did(make: ModuleType, version: int, tmp_path: Path) -> None:
     shop = Recommender.load(GOLDEN / f"format-{version}")
-    assert shop.bundle.fusion.averaged
+    assert shop.bundle.fusion.averaged == (version < 3)
+    assert shop.bundle.fusion.fresh_steepness == 1
     shop.save(tmp_path / "again.bundle")
     again = Recommender.load(tmp_path / "again.bundle")
     assert again.bundle.manifest.format_version == FORMAT_VERSION

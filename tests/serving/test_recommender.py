@@ -72,7 +72,7 @@ def user_scores(bundle: Bundle, weights: dict[int, float]) -> np.ndarray:
     if bundle.average_user is not None and weights:
         average = bundle.fusion.average_weight * 3.0 / (3.0 + len(weights)) * bundle.average_user
         asked[: len(average)] += average
-    return np.asarray((1 + bundle.fusion.freshness / (1.0 + bundle.n_interactions)) * (stored @ asked))
+    return np.asarray((1 + bundle.fusion.freshness / (1.0 + (bundle.n_interactions / 20) ** 2)) * (stored @ asked))
 
 
 def history_of(bundle: Bundle, user: int) -> dict[int, float]:

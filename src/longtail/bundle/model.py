@@ -26,7 +26,7 @@ from longtail.core.vocabulary import Vocabulary
 from longtail.data.schema import CatalogSchema, WeightSettings
 
 #: The version of the directory's format; a reader refuses a higher one.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 _LIBRARIES = (
     "numpy",

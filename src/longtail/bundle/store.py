@@ -193,7 +193,7 @@ def _read(path: Path, values: dict[str, Any], verify: bool) -> Bundle:
         items=items,
         history=_csr(history, (len(users), len(items))),
         als=settings["als"],
-        fusion=Fusion(**{"averaged": values["format_version"] < 3, **settings["fusion"]}),
+        fusion=Fusion(**{**_fusion_before(values["format_version"]), **settings["fusion"]}),
         length=Length(**settings["length"]),
         precision=settings["precision"],
         field_weights=settings["field_weights"],
@@ -211,6 +211,13 @@ def _read(path: Path, values: dict[str, Any], verify: bool) -> Bundle:
         },
         manifest=Manifest(**{key: values[key] for key in Manifest.__dataclass_fields__ if key in values}),
     )
+
+
+def _fusion_before(version: int) -> dict[str, Any]:
+    """What bundles of older formats meant without saying so."""
+    if version >= 4:
+        return {}
+    return {"averaged": version < 3, "fresh_half_at": 1.0, "fresh_steepness": 1.0}
 
 
 def _since_2(path: Path, settings: dict[str, Any], files: dict[str, Any], verify: bool) -> dict[str, Any]:

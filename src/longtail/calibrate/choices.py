@@ -19,7 +19,7 @@ from longtail.calibrate.fusion import Asking, choose_freshness, choose_fusion, c
 from longtail.calibrate.holdout import PAIRS
 from longtail.calibrate.lengths import choose_exponent, choose_pull, choose_rounds
 from longtail.calibrate.model import Fusion
-from longtail.calibrate.scoring import Judge, Quality
+from longtail.calibrate.scoring import Judge
 from longtail.calibrate.settings import CalibrationSettings
 from longtail.calibrate.weights import choose_field_weights
 from longtail.cf.als import AlsSettings, fit_als, solve_users
@@ -127,12 +127,14 @@ def choose(
     if signal < MINIMAL_R2:
         return _alone(choices, f"Content says nothing about behaviour (R² {signal:.3f} on unseen items).", progress)
     choices = replace(choices, min_interactions=minimum)
-    reduction = reduce(z, 128, taught)
+    reduction = reduce(z, settings.content_dimensions, taught)
     content = reduction.apply(z)
-    neighbours = judge.measure(judge.profiles(content), content)
+    profiles = judge.profiles(content)
+    neighbours = judge.measure(profiles, content)
     report["content_alone"] = neighbours.to_dict()
     # Gains count from the better of what there was: ALS for known items, content for new ones.
-    base = Quality(alone.overall, neighbours.cold, alone.tail, neighbours.mixed, alone.rare, alone.short)
+    # Whether new and rarely taken items are found among all, content's own ranking says: it does not know what sells.
+    base = replace(alone, cold=neighbours.cold, mixed=neighbours.mixed, mixed_rare=neighbours.mixed_rare)
     floor = alone.overall * (1.0 - settings.tolerance)
     # What was held out whole is new to this split, however long it has been in the shop.
     exposure = with_silent(train, exposure, new, 0.0)
@@ -171,10 +173,14 @@ def choose(
         judge, state.user_factors[judge.users], short, state.item_vectors, mean, base,
         weights=settings.average_weights, half_lives=settings.average_half_lives, floor=floor,
     )  # fmt: skip
+    if not judge.finds_new(profiles, content):
+        # How much of content to ask for would be decided by ratios to a handful of lucky hits.
+        base = replace(base, cold=np.nan)
     asking = Asking(judge, state.item_vectors, content, counts, als, exposure, mean, typical)
     fusion, report["fusion"] = choose_fusion(
         asking, fusion, base, weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor
     )
+    fusion = replace(fusion, fresh_half_at=float(settings.tail_below))
     fusion, report["freshness"] = choose_freshness(asking, fusion, base, values=settings.freshness, floor=floor)
     fusion, report["similar"] = choose_gate(
         judge, fusion, validation, state.item_vectors, content, counts, tail_below=settings.tail_below,
@@ -187,7 +193,7 @@ def choose(
     fusion = replace(fusion, weight=fusion.weight / typical)
     progress.note(
         f"beside the vectors: content {fusion.weight:g} for users, {fusion.similar_weight:g} for similar items, doubt "
-        f"{fusion.similar_doubt:g}; new items longer by {fusion.freshness:g}; the average user "
+        f"{fusion.similar_doubt:g}; new and rarely taken items longer by {fusion.freshness:g}; the average user "
         f"{fusion.average_weight:g}, halved at {fusion.average_half_at:g} items"
     )
     return replace(choices, fusion=fusion)

@@ -162,7 +162,7 @@ def fit(
     # To the end, as fold-in solves them: the same history gets the same vector tomorrow, and splits without a rest.
     exposed = default_exposure(matrix) if exposure is None else exposure
     users = solve_users(matrix, state.item_vectors, choices.als, exposure=exposed).factors
-    reduction = reduce(z, 128, np.flatnonzero(has))
+    reduction = reduce(z, settings.content_dimensions, np.flatnonzero(has))
     content = reduction.apply(z)
     typical = typical_length(alone.item_factors, counts, choices.min_interactions, settings.tail_below)
     fusion = replace(choices.fusion, weight=choices.fusion.weight * typical)

@@ -21,9 +21,11 @@ from longtail.evaluate.metrics.ndcg import ndcg_at_k
 
 #: What may be lost in gain and still count as nothing.
 FREE = 0.01
-#: Content's own ranking finds new items among known ones easily, knowing nothing of how known ones sell: this share of
-#: its NDCG is enough.
+#: Content's own ranking finds new and rare items among all easily, knowing nothing of how the others sell: this share
+#: of its NDCG is enough.
 FOUND = 0.8
+#: The share of overall quality that finding them may cost, and of their own quality among themselves.
+SPENT, TRADED = 0.005, 0.2
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,14 @@ class Asking:
 
         return asking(self.judge.train), asking(self.judge.short)
 
-    def quality(self, fusion: Fusion, users: tuple[Float32, Float32] | None = None) -> Quality:
-        """Of users who ask for items as fusion has them; ``users``: of :meth:`users`, where they are at hand."""
-        stored = fusion.asked_for(self.items, fusion.counted(self.content), self.n_interactions)
-        known, short = self.users(fusion) if users is None else users
+    def stored(self, fusion: Fusion) -> Float32:
+        """Items as users ask for them."""
+        return fusion.asked_for(self.items, fusion.counted(self.content), self.n_interactions)
+
+    def quality(self, fusion: Fusion) -> Quality:
+        """Of users who ask for items as fusion has them."""
+        stored = self.stored(fusion)
+        known, short = self.users(fusion)
         return replace(self.judge.measure(known, stored), short=self.judge.measure_short(short, stored))
 
 
@@ -101,7 +107,7 @@ def choose_fusion(
             return candidates[pick([tried[candidate] for candidate in candidates], base, floor=floor)]
         # Too few pairs tell what is best for new items, who have most of content: as much of it as costs nothing, and
         # nothing with which they are found less than without it.
-        safe = [candidate for candidate in candidates if not tried[candidate].cold < without.cold]
+        safe = [one for one in candidates if np.isnan(base.cold) or not tried[one].cold < without.cold]
         qualities = [replace(tried[candidate], cold=np.nan) for candidate in safe]
         enough = qualities[pick(qualities, base, floor=floor)].gain_over(base) - FREE
         kept = admitted(qualities, base, floor=floor)
@@ -119,30 +125,42 @@ def choose_fusion(
 def choose_freshness(
     asking: Asking, fusion: Fusion, base: Quality, *, values: Sequence[float], floor: float
 ) -> tuple[Fusion, list[dict[str, Any]]]:
-    """b: the least with which new items are found among known ones well enough, of those that the guard allows; if none
-    is enough, the one with which they are found best.
+    """b: the least with which new items and rarely taken ones are found among all well enough, of those that the guard
+    allows; if none is enough, the one with which they are found best.
 
-    What blending and content gained for known items may be spent.
+    Of overall quality next to nothing may be spent, :data:`SPENT`, and little of what blending and content gained for
+    rarely taken items among themselves, :data:`TRADED`: values are tried in ascending order until one costs more.
 
     Args:
-        fusion, base, floor: see :func:`choose_fusion`; ``base.mixed`` is of content's own ranking.
+        fusion, base, floor: see :func:`choose_fusion`; ``base.mixed`` and ``base.mixed_rare`` are of content's own
+            ranking.
 
     Returns:
-        ``fusion`` with b, and the curve. b is 0 where validation has too few pairs with new items to tell.
+        ``fusion`` with b, and the curve. b is 0 where validation has too few pairs with such items to tell.
     """
     curve: list[dict[str, Any]] = []
-    best, found = fusion, -1.0
-    if not asking.judge.knows_new or np.isnan(base.mixed):
+    best, best_share = fusion, -1.0
+    most = dict.fromkeys(("overall", "tail", "rare"), 0.0)
+    known = {"mixed": asking.judge.knows_new, "mixed_rare": asking.judge.knows_rare}
+    wanted = {name: FOUND * getattr(base, name) for name, enough in known.items() if enough}
+    wanted = {name: value for name, value in wanted.items() if value > 0}  # neither NaN nor what content never finds
+    if not wanted:
         return fusion, curve
-    users = asking.users(fusion)  # nobody is solved against freshness
+    users, _ = asking.users(fusion)  # nobody is solved against freshness
     for value in sorted({0.0, *values}):
         candidate = replace(fusion, freshness=value)
-        quality = asking.quality(candidate, users)
+        quality = asking.judge.measure(users, asking.stored(candidate))
         curve.append({"freshness": value, **quality.to_dict()})
-        lost = not quality.keeps(floor) or quality.tail < base.tail or quality.rare < base.rare
-        if not value or (quality.mixed > found and not lost):
-            best, found = candidate, quality.mixed
-        if found >= FOUND * base.mixed:
+        most = {name: max(highest, getattr(quality, name)) for name, highest in most.items()}
+        least = {"overall": (1 - SPENT) * most["overall"]}
+        least |= {name: max(getattr(base, name), (1 - TRADED) * most[name]) for name in ("tail", "rare")}
+        dear = any(getattr(quality, name) < bound for name, bound in least.items())  # NaN is not dear
+        if value and (dear or not quality.keeps(floor)):
+            break
+        share = min(min(1.0, getattr(quality, name) / enough) for name, enough in wanted.items())
+        if share > best_share:
+            best, best_share = candidate, share
+        if best_share >= 1:
             break
     return best, curve
 

@@ -33,7 +33,9 @@ class Fusion:
         average_weight: s, how much of the average user is added to a user without interactions; 0 is none.
         average_half_at: the items a user took at which that is halved.
         similar_doubt: how far the learned vector of an item shown beside another is doubted, see `trust`; 0: not.
-        freshness: b, how much longer an item without interactions is made for users; halved at one interaction, 0: not.
+        freshness: b, how much longer an item without interactions is made for users; 0: not.
+        fresh_half_at: the interactions at which that is halved; the tail's bound, so that its items keep their order.
+        fresh_steepness: how fast it falls there; bundles before format 4 have 1 and a half at one interaction.
         averaged: users ask by the mean content of what they took, as bundles before format 3 did, instead of being
             solved against content.
     """
@@ -46,6 +48,8 @@ class Fusion:
     average_half_at: float = 3.0
     similar_doubt: float = 0.0
     freshness: float = 0.0
+    fresh_half_at: float = 20.0
+    fresh_steepness: float = 2.0
     averaged: bool = False
 
     def gain(self, n_interactions: Int64) -> Float32:
@@ -62,17 +66,19 @@ class Fusion:
         return np.concatenate([vectors, self.gain(n_interactions)[:, None] * content], axis=1)
 
     def asked_for(self, vectors: Float32, content: Float32, n_interactions: Int64) -> Float32:
-        """(1 + b / (1 + n_i)) a_i, ``(n, d + d_z) float32``: items as users ask for them."""
+        """b_i a_i, ``(n, d + d_z) float32``: items as users ask for them, b_i as :meth:`fresh` has it."""
         return self.fresh(n_interactions)[:, None] * self.solved_against(vectors, content, n_interactions)
 
     def fresh(self, n_interactions: Int64) -> Float32:
-        """1 + b / (1 + n_i), ``(n,) float32``.
+        """b_i = 1 + b / (1 + (n_i / half)^steepness), ``(n,) float32``.
 
-        A prediction is shorter than what is learned of an item that sells as well, since it cannot know who will: new
-        items would hardly ever stand among known ones.
+        Evidence makes vectors long: a prediction, or the posterior of a few events, is shorter than what is learned of
+        an item that sells as well, since it cannot know who will. New and rarely taken items would hardly ever stand
+        among known ones.
         """
         n = np.asarray(n_interactions, dtype=np.float64)
-        return np.asarray(1.0 + self.freshness / (1.0 + n), dtype=np.float32)
+        fading = 1.0 + (n / self.fresh_half_at) ** self.fresh_steepness
+        return np.asarray(1.0 + self.freshness / fading, dtype=np.float32)
 
     def query_gate(self, n_interactions: Int64) -> Float32:
         """g_q in [0, 1], ``(n,) float32``: similar(q, j) = (1 - g_q) r_j v_q.v_j + g_q z_q.z_j over unit vectors."""
@@ -153,7 +159,7 @@ class ItemModel:
         behaviour_share: ``(n_items,) float32`` in [0, 1]: 0 is pure prediction, towards 1 pure behaviour.
         bridge: maps features of new items to behaviour space; None where content carries no signal or is missing.
         field_weights: weight per field in the content vector z.
-        reduction: z -> at most 128 dimensions; None without content.
+        reduction: z -> the content that users ask for, of fewer dimensions; None without content.
         content: ``(n_items, d_z) float32``, reduced z, unit rows (zero where no content); ``d_z`` may be 0.
         fusion, precision, length: the chosen parameters; ``precision`` is tau, the prior's precision.
         choices: plain JSON: every choice with its curve on validation, and notes for people.

@@ -17,7 +17,7 @@ from longtail.evaluate.metrics.ndcg import ndcg_at_k
 #: Fewer pairs than this say too little about a group of items to choose by.
 ENOUGH_PAIRS = 30
 
-#: Fewer pairs with new items than this choose by chance what is best for new items.
+#: Fewer pairs than this choose by chance what is best for new or rarely taken items.
 ENOUGH_NEW = 500
 
 #: What counts how much when candidates are compared.
@@ -41,6 +41,7 @@ class Quality:
             NaN where there are next to none.
         rare: as tail, but items held out whole are no candidates and only pairs with items that have training
             interactions count: a gain for new items must not hide a loss for those that sell now and then.
+        mixed_rare: as mixed, for pairs with items that have training interactions, but few.
         short: as overall, for users of whom only one, three or ten items are known; NaN where it was not measured.
         noise: standard error of the paired difference of overall quality to the judge's reference; 0 without one.
     """
@@ -51,6 +52,7 @@ class Quality:
     mixed: float = np.nan
     rare: float = np.nan
     short: float = np.nan
+    mixed_rare: float = np.nan
     noise: float = 0.0
 
     def keeps(self, floor: float) -> bool:
@@ -65,7 +67,7 @@ class Quality:
         """How much better: the weighted mean of the logarithms of the ratios of what could be measured; 0 is equal.
 
         Overall quality counts as much as two of the others. The logarithms are cut at 3: what is nearly zero on
-        either side must not decide everything. ``mixed`` and ``short`` do not count.
+        either side must not decide everything. ``mixed``, ``mixed_rare`` and ``short`` do not count.
         """
         total = weight_sum = 0.0
         for name, weight in WEIGHTS.items():
@@ -137,11 +139,14 @@ class Judge:
             "mixed": only_columns(counted, cold),
             "rare": only_columns(counted, few & (counts > 0)),
         }
+        parts["mixed_rare"] = parts["rare"]
         self.relevant: dict[str, Any] = {
             name: part for name, part in parts.items() if name == "overall" or part.nnz >= ENOUGH_PAIRS
         }
         # Some measures are one ranking, looked at for different pairs.
-        self._ranking = {"mixed": "overall"} if "rare" in self.masks else {"mixed": "overall", "rare": "tail"}
+        self._ranking = {"mixed": "overall", "mixed_rare": "overall"}
+        if "rare" not in self.masks:
+            self._ranking["rare"] = "tail"
         self._reference: Float64 | None = None
         self.short: Any = _shortened(self.train, SHORT, seed)
 
@@ -153,7 +158,15 @@ class Judge:
     @property
     def knows_new(self) -> bool:
         """Whether there are pairs enough to tell what is best for new items."""
-        return "cold" in self.relevant and self.relevant["cold"].nnz >= ENOUGH_NEW
+        return self._knows("cold")
+
+    @property
+    def knows_rare(self) -> bool:
+        """Whether there are pairs enough to tell what is best for rarely taken items."""
+        return self._knows("rare")
+
+    def _knows(self, name: str) -> bool:
+        return name in self.relevant and self.relevant[name].nnz >= ENOUGH_NEW
 
     def refer_to(self, users: Float32, items: Float32) -> Quality:
         """Measure what all later candidates are compared with, user by user: ALS alone."""
@@ -181,6 +194,13 @@ class Judge:
         if self._reference is not None and "overall" in values:
             noise = _standard_error(values["overall"] - self._reference)
         return Quality(**means, noise=noise)
+
+    def finds_new(self, users: Float32, items: Float32) -> bool:
+        """Whether new items among themselves are found by more than luck: NDCG above two standard errors."""
+        if "cold" not in self.relevant:
+            return False
+        values = self._values(lambda rows: users[rows] @ items.T, ["cold"])["cold"]
+        return bool(values.mean() > 2 * _standard_error(values))
 
     def _values(self, score_block: Any, names: list[str]) -> dict[str, Float64]:
         """NDCG of every user who has relevant items, by measure."""

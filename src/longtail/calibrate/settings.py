@@ -35,13 +35,16 @@ class CalibrationSettings(Settings):
     """s, in multiples of the typical length of a learned vector."""
     silent_exposures: tuple[float, ...] = (0.0, 1.0)
     """How far items on sale that nobody took count as seen and not wanted; 0 makes them as good as new."""
+    content_dimensions: int = Field(default=384, ge=1)
+    """Dimensions at most of an item's content beside its vector; the index has them and those of the factors."""
     fusion_weights: tuple[float, ...] = (0.0, 0.3, 0.6, 1.0, 1.5, 2.5)
     """w, in multiples of the typical length of a learned vector: how long the content part of an item without events is
     that users are solved against."""
     fusion_half_lives: tuple[float, ...] = (3.0, 20.0, 100.0)
     """kappa: the number of interactions at which content's part is halved."""
-    freshness: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
-    """How much longer an item without events is made for users, so that it is found among known ones."""
+    freshness: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0)
+    """How much longer an item without events is made for users, and half as much one at the tail's bound, so that they
+    are found among those that sell."""
     average_weights: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0)
     """How much of the average user is added to a user of whom little is known."""
     average_half_lives: tuple[float, ...] = (3.0, 30.0)

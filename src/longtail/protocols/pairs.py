@@ -101,6 +101,28 @@ def held_out_pairs(
     return HeldOut(relevant, excluded, len(held_out))
 
 
+def taken_by_anyone(held_out: pa.Table, items: Vocabulary, n_candidates: int) -> HeldOut:
+    """Who took what, known or not: for questions about items, which need nobody's history.
+
+    Args:
+        held_out: distinct pairs, see :func:`pair_counts`. May be empty.
+        items: of the training run; the first ``n_candidates`` are the catalog's.
+        n_candidates: items that can be shown.
+
+    Returns:
+        A row for each of the held-out users, in the order of their ids.
+    """
+    item = rows_of(held_out["item_id"], items)
+    candidate = (item >= 0) & (item < n_candidates)
+    ids, user = np.unique(held_out["user_id"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
+    taken = sparse.csr_array(
+        (np.ones(int(candidate.sum()), dtype=np.bool_), (user[candidate], item[candidate])),
+        shape=(len(ids), len(items)),
+    )
+    taken.sort_indices()
+    return HeldOut(taken, {"item not in the catalog": int((~candidate).sum())}, len(held_out))
+
+
 def contains(matrix: sparse.csr_array, rows: Int64, columns: Int64) -> Bool:
     """Whether each pair is stored in the matrix, ``(n,) bool``."""
     n_rows, n_columns = matrix.shape

@@ -18,7 +18,7 @@ from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import measure
 from longtail.protocols.methods import Fit
 from longtail.protocols.neighbours import co_taken, draw_per_group, neighbour_methods
-from longtail.protocols.pairs import held_out_pairs, pair_counts
+from longtail.protocols.pairs import pair_counts, taken_by_anyone
 from longtail.protocols.run import Options, check_rows, taken
 from longtail.protocols.tail import default_cut
 
@@ -41,8 +41,9 @@ def similar(
     """Train before the cut, and ask for the neighbours of every item that is taken after it.
 
     Two items belong together if at least ``at_least`` users took both after the cut, and more than would by chance if
-    takers were independent. Sections are by the asking item's training users; candidates are always the whole catalog
-    but the item itself. A mean is over items, so every interval is a bootstrap over items.
+    takers were independent. All users of that time count, those without a history as well: the question is about items,
+    and in a shop of many newcomers known users are few. Sections are by the asking item's training users; candidates
+    are always the whole catalog but the item itself. A mean is over items, so every interval is a bootstrap over items.
 
     Args:
         events: all events, with times.
@@ -65,9 +66,7 @@ def similar(
     check_rows(parts, catalog)
     seen, n_catalog = parts.interactions, len(catalog.items)
     counts = seen.n_interactions
-    later = held_out_pairs(
-        pair_counts(taken(split.test, options)), seen.users, seen.items, n_catalog, seen.matrix, exclude_seen=False
-    )
+    later = taken_by_anyone(pair_counts(taken(split.test, options)), seen.items, n_catalog)
     together = co_taken(later.relevant, at_least)
     asking = draw_per_group(np.diff(together.indptr) > 0, bucket_of(counts), most, options.seed)
     if not asking.any():

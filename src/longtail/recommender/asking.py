@@ -1,6 +1,6 @@
 """What a user asks with, and what every item of the history brings to an answer.
 
-    score(u, i) = (1 + b / (1 + n_i)) (q_u + s_u [ū; 0])·a_i,    q_u = A_u^-1 Σ_j c_j a_j,    a_i = [v_i; g_i z_i]
+    score(u, i) = b_i (q_u + s_u [ū; 0])·a_i,    q_u = A_u^-1 Σ_j c_j a_j,    a_i = [v_i; g_i z_i]
 
 q_u = [u; p] is the half-step of ALS against items with their content, see `longtail.calibrate.model.Fusion`, the same
 for a known user and for an anonymous history. Where users ask for vectors alone q_u is the vector that training ended
