@@ -12,7 +12,7 @@ from scipy import sparse
 
 import longtail.calibrate.fusion
 import longtail.calibrate.scoring
-from longtail.calibrate.fusion import FOUND, SPENT, TRADED, Asking, choose_freshness, choose_fusion
+from longtail.calibrate.fusion import SPENT, TRADED, Asking, choose_freshness, choose_fusion
 from longtail.calibrate.model import Fusion
 from longtail.calibrate.scoring import Judge, Quality, only_columns
 from longtail.cf.als import AlsSettings, fit_als
@@ -106,7 +106,7 @@ def test_new_items_are_brought_up_as_far_as_is_enough(asking, monkeypatch):
     monkeypatch.setattr(longtail.calibrate.fusion, "SPENT", 1.0)
     found = [quality.mixed for quality in measured(asking, 0.0, 1.5, 2.0)]
     assert found[0] < found[1] < found[2]
-    wanted = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed=0.999 * found[1] / FOUND)
+    wanted = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed=0.999 * found[1])
     fusion, curve = choose_freshness(asking, PLAIN, wanted, values=(3.0, 2.0, 1.5), floor=0.0)
     assert fusion.freshness == 1.5
     assert [point["freshness"] for point in curve] == [0.0, 1.5]
@@ -123,7 +123,7 @@ def test_rarely_taken_items_are_brought_up_as_well(asking, monkeypatch):
     asking = replace(asking, judge=judge)
     found = [quality.mixed_rare for quality in measured(asking, 0.0, 0.5)]
     assert found[0] < found[1]
-    wanted = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed_rare=0.999 * found[1] / FOUND)
+    wanted = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed_rare=0.999 * found[1])
     fusion, _ = choose_freshness(asking, PLAIN, wanted, values=(0.5, 5.0), floor=0.0)
     assert fusion.freshness == 0.5
     monkeypatch.setattr(longtail.calibrate.scoring, "ENOUGH_NEW", 10**9)
@@ -151,11 +151,44 @@ def test_rare_items_among_themselves_lose_little(asking, monkeypatch):
     assert len(curve) == 2
 
 
-def test_new_items_cost_known_ones_nothing_that_the_guard_keeps(asking):
-    base = replace(asking.quality(Fusion()), mixed=1.0)
-    fusion, curve = choose_freshness(asking, PLAIN, base, values=(50.0,), floor=base.overall)
+@pytest.mark.parametrize("bound", ["overall", "tail"])
+def test_what_the_guard_keeps_is_not_spent(asking, monkeypatch, bound):
+    monkeypatch.setattr(longtail.calibrate.fusion, "SPENT", 1.0)
+    monkeypatch.setattr(longtail.calibrate.fusion, "TRADED", 1.0)
+    none, dear = measured(asking, 0.0, 50.0)
+    assert dear.overall + dear.noise < none.overall
+    assert dear.tail < none.tail
+    base = Quality(0.1, 0.1, tail=none.tail if bound == "tail" else 0.0, rare=0.0, mixed=1.0)
+    floor = none.overall if bound == "overall" else 0.0
+    fusion, curve = choose_freshness(asking, PLAIN, base, values=(50.0,), floor=floor)
     assert fusion.freshness == 0
     assert len(curve) == 2
+    fusion, _ = choose_freshness(asking, PLAIN, replace(base, tail=0.0), values=(50.0,), floor=0.0)
+    assert fusion.freshness == 50
+
+
+def test_one_kind_that_is_never_found_does_not_keep_the_other_down(monkeypatch):
+    found = {0.0: (0.1, 0.0499, 0.001), 0.1: (0.1, 0.051, 0.004), 0.2: (0.1, 0.0495, 0.01), 0.3: (0.1, 0.05, 0.01)}
+
+    class Stub:
+        judge = SimpleNamespace(knows_new=True, knows_rare=True)
+
+        def __init__(self):
+            self.judge.measure = lambda users, stored: Quality(
+                found[stored][0], 0.1, tail=found[stored][1], rare=0.1, mixed=0.0, mixed_rare=found[stored][2]
+            )
+
+        def users(self, fusion):
+            return None, None
+
+        def stored(self, fusion):
+            return fusion.freshness
+
+    base = Quality(0.1, 0.1, tail=0.05, rare=0.1, mixed=1e-5, mixed_rare=0.01)
+    fusion, _ = choose_freshness(Stub(), PLAIN, base, values=(0.1, 0.3), floor=0.1)
+    assert fusion.freshness == 0.3  # although the tail began a little under what ALS has
+    fusion, _ = choose_freshness(Stub(), PLAIN, base, values=(0.1, 0.2, 0.3), floor=0.1)
+    assert fusion.freshness == 0.1  # and may not fall further
 
 
 def test_what_content_never_finds_is_not_waited_for(asking):

@@ -174,8 +174,8 @@ def choose(
         weights=settings.average_weights, half_lives=settings.average_half_lives, floor=floor,
     )  # fmt: skip
     if not judge.finds_new(profiles, content):
-        # How much of content to ask for would be decided by ratios to a handful of lucky hits.
-        base = replace(base, cold=np.nan)
+        # How much of content to ask for, and how far to bring it up, would be decided by a handful of lucky hits.
+        base = replace(base, cold=np.nan, mixed=np.nan)
     asking = Asking(judge, state.item_vectors, content, counts, als, exposure, mean, typical)
     fusion, report["fusion"] = choose_fusion(
         asking, fusion, base, weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor

@@ -34,11 +34,13 @@ def choose_doubt(
     k: int = 10,
     seed: int = 0,
 ) -> tuple[Fusion, list[dict[str, Any]]]:
-    """The doubt with which tail items' neighbours are furthest ahead of ALS's and content's, in NDCG and lift at once.
+    """The doubt with which tail items' neighbours are furthest ahead of ALS's and content's, in NDCG and lift at once,
+    and whether content keeps its part beside it.
 
     NDCG by itself is pleased by popular neighbours, lift (n_ij N / (n_i n_j), mean over the places) by rare ones, so
     that neither may be bought with the other: each is divided by the better of ALS's cosine and content's, and the
-    doubt is taken whose smaller ratio is the larger.
+    doubt is taken whose smaller ratio is the larger. Doubt and content's part do the same for an item that few took, so
+    the part may no longer be worth it: without it is tried as well.
 
     Args:
         validation: ``(n_users, n_items)`` CSR; an item's neighbours are right if the same user took both there.
@@ -49,7 +51,8 @@ def choose_doubt(
         k: neighbours shown.
 
     Returns:
-        ``fusion`` with the doubt, and the curve. Too few pairs to choose by: 0 and an empty curve.
+        ``fusion`` with the doubt, and with its gate or none, and the curve. Too few pairs to choose by: doubt 0 and an
+        empty curve.
     """
     few = (n_interactions >= 1) & (n_interactions < tail_below)
     asked = draw_queries(validation, few & content.any(axis=1), seed, most=_QUERIES)
@@ -64,15 +67,17 @@ def choose_doubt(
         ],
         axis=0,
     )
-    gates = fusion.query_gate(n_interactions[asked.items])
     curve: list[dict[str, Any]] = []
-    for doubt in sorted(doubts):
-        trust = replace(fusion, similar_doubt=doubt).trust(n_interactions)[:, None]
-        found = _quality(asked, vectors, vectors * trust, meanings, gates, k, seed)
-        score = float((found / np.maximum(base, 1e-12)).min())
-        curve.append({"doubt": doubt, "ndcg": float(found[0]), "lift": float(found[1]), "score": score})
+    for weight in sorted({0.0, fusion.similar_weight}):
+        for doubt in sorted(doubts):
+            one = replace(fusion, similar_weight=weight, similar_doubt=float(doubt))
+            stored, gates = vectors * one.trust(n_interactions)[:, None], one.query_gate(n_interactions[asked.items])
+            found = _quality(asked, vectors, stored, meanings, gates, k, seed)
+            score = float((found / np.maximum(base, 1e-12)).min())
+            told = {"ndcg": float(found[0]), "lift": float(found[1]), "score": score}
+            curve.append({"weight": weight, "doubt": one.similar_doubt, **told})
     best = max(curve, key=lambda point: point["score"])  # the first of equals
-    return replace(fusion, similar_doubt=float(best["doubt"])), curve
+    return replace(fusion, similar_weight=best["weight"], similar_doubt=best["doubt"]), curve
 
 
 def _quality(

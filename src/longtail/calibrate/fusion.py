@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,6 @@ from longtail.evaluate.metrics.ndcg import ndcg_at_k
 
 #: What may be lost in gain and still count as nothing.
 FREE = 0.01
-#: Content's own ranking finds new and rare items among all easily, knowing nothing of how the others sell: this share
-#: of its NDCG is enough.
-FOUND = 0.8
 #: The share of overall quality that finding them may cost, and of their own quality among themselves.
 SPENT, TRADED = 0.005, 0.2
 
@@ -126,10 +124,12 @@ def choose_freshness(
     asking: Asking, fusion: Fusion, base: Quality, *, values: Sequence[float], floor: float
 ) -> tuple[Fusion, list[dict[str, Any]]]:
     """b: the least with which new items and rarely taken ones are found among all well enough, of those that the guard
-    allows; if none is enough, the one with which they are found best.
+    allows; if none is enough, the one with which they are found best. Content's own ranking finds them easily, knowing
+    nothing of how the others sell: as well as it does is enough.
 
     Of overall quality next to nothing may be spent, :data:`SPENT`, and little of what blending and content gained for
-    rarely taken items among themselves, :data:`TRADED`: values are tried in ascending order until one costs more.
+    rarely taken items among themselves, :data:`TRADED`, down to what ALS alone has of it: values are tried in ascending
+    order until one costs more.
 
     Args:
         fusion, base, floor: see :func:`choose_fusion`; ``base.mixed`` and ``base.mixed_rare`` are of content's own
@@ -142,22 +142,24 @@ def choose_freshness(
     best, best_share = fusion, -1.0
     most = dict.fromkeys(("overall", "tail", "rare"), 0.0)
     known = {"mixed": asking.judge.knows_new, "mixed_rare": asking.judge.knows_rare}
-    wanted = {name: FOUND * getattr(base, name) for name, enough in known.items() if enough}
+    wanted = {name: getattr(base, name) for name, enough in known.items() if enough}
     wanted = {name: value for name, value in wanted.items() if value > 0}  # neither NaN nor what content never finds
     if not wanted:
         return fusion, curve
     users, _ = asking.users(fusion)  # nobody is solved against freshness
+    keep: dict[str, float] = {}
     for value in sorted({0.0, *values}):
         candidate = replace(fusion, freshness=value)
         quality = asking.judge.measure(users, asking.stored(candidate))
         curve.append({"freshness": value, **quality.to_dict()})
         most = {name: max(highest, getattr(quality, name)) for name, highest in most.items()}
         least = {"overall": (1 - SPENT) * most["overall"]}
-        least |= {name: max(getattr(base, name), (1 - TRADED) * most[name]) for name in ("tail", "rare")}
+        keep = keep or {name: min(getattr(base, name), getattr(quality, name)) for name in ("tail", "rare")}
+        least |= {name: max(bound, (1 - TRADED) * most[name]) for name, bound in keep.items()}
         dear = any(getattr(quality, name) < bound for name, bound in least.items())  # NaN is not dear
         if value and (dear or not quality.keeps(floor)):
             break
-        share = min(min(1.0, getattr(quality, name) / enough) for name, enough in wanted.items())
+        share = fmean(min(1.0, getattr(quality, name) / enough) for name, enough in wanted.items())
         if share > best_share:
             best, best_share = candidate, share
         if best_share >= 1:
