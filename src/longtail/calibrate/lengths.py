@@ -62,7 +62,7 @@ def choose_pull(
     """s, tau and the exposures under the guard: one after the other, twice.
 
     How far up new items stand among known ones does not count here: lengths that bring them up push rarely taken items,
-    which have the same prior, over better ones. That is left to freshness, which fades with the first events.
+    which have the same prior, over better ones. That is left to freshness, which fades as they sell.
 
     Args:
         users: ``(n_users, d)`` factors the items are solved with; the judge's are then recomputed, because a prior that

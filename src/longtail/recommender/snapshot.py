@@ -237,7 +237,7 @@ def solved_against(bundle: Bundle, rows: Int64 | None = None, vectors: Float32 |
 
 
 def stored_for_users(bundle: Bundle, rows: Int64 | None = None, vectors: Float32 | None = None) -> Float32:
-    """(1 + b / (1 + n_i)) a_i, ``(n, d + d_z) float32``; arguments as `solved_against`."""
+    """b_i a_i, ``(n, d + d_z) float32``; arguments as `solved_against`."""
     return bundle.fusion.asked_for(*_of(bundle, rows, vectors))
 
 

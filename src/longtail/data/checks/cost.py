@@ -20,8 +20,8 @@ _BYTES_PER_EVENT = 150.0
 _BYTES_PER_PAIR = 8.0 * 6
 #: Matrices of vectors alive at once: ALS, blended, predicted, targets, out of sample, the best so far, temporaries.
 _VECTORS = 10
-#: Numbers an item takes as encoded content, all fields together, and copies alive at once.
-_CONTENT_WIDTH, _CONTENT_COPIES = 1200, 2
+#: Numbers an item takes as encoded content, all fields together and beside the vectors, and copies alive at once.
+_CONTENT_WIDTH, _CONTENT_COPIES = 2000, 2
 _CELLS_PER_SCORE_BLOCK = 64e6
 
 #: Seconds on two cores.
