@@ -12,7 +12,7 @@ from scipy import sparse
 
 import longtail.calibrate.fusion
 import longtail.calibrate.scoring
-from longtail.calibrate.fusion import SPENT, TRADED, Asking, choose_freshness, choose_fusion
+from longtail.calibrate.fusion import SPENT_ON_NEW, TRADED, Asking, choose_freshness, choose_fusion
 from longtail.calibrate.model import Fusion
 from longtail.calibrate.scoring import Judge, Quality, only_columns
 from longtail.cf.als import AlsSettings, fit_als
@@ -103,7 +103,7 @@ def measured(asking, *values):
 
 
 def test_new_items_are_brought_up_as_far_as_is_enough(asking, monkeypatch):
-    monkeypatch.setattr(longtail.calibrate.fusion, "SPENT", 1.0)
+    monkeypatch.setattr(longtail.calibrate.fusion, "SPENT_ON_NEW", 1.0)
     found = [quality.mixed for quality in measured(asking, 0.0, 1.5, 2.0)]
     assert found[0] < found[1] < found[2]
     wanted = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed=0.999 * found[1])
@@ -133,7 +133,7 @@ def test_rarely_taken_items_are_brought_up_as_well(asking, monkeypatch):
 def test_next_to_nothing_of_overall_quality_is_spent(asking):
     wanted = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed=1.0)
     none, dear = (quality.overall for quality in measured(asking, 0.0, 50.0))
-    assert dear < (1 - SPENT) * none
+    assert dear < (1 - SPENT_ON_NEW) * none
     fusion, curve = choose_freshness(asking, PLAIN, wanted, values=(50.0, 60.0), floor=0.0)
     assert fusion.freshness == 0
     assert len(curve) == 2  # more would cost more
@@ -141,7 +141,7 @@ def test_next_to_nothing_of_overall_quality_is_spent(asking):
 
 def test_rare_items_among_themselves_lose_little(asking, monkeypatch):
     """Freshness that puts items without events before those with a few turns the tail's own order round."""
-    monkeypatch.setattr(longtail.calibrate.fusion, "SPENT", 1.0)
+    monkeypatch.setattr(longtail.calibrate.fusion, "SPENT_ON_NEW", 1.0)
     none, dear = measured(asking, 0.0, 8.0)
     assert dear.mixed > none.mixed
     assert dear.tail < (1 - TRADED) * none.tail
@@ -153,7 +153,7 @@ def test_rare_items_among_themselves_lose_little(asking, monkeypatch):
 
 @pytest.mark.parametrize("bound", ["overall", "tail"])
 def test_what_the_guard_keeps_is_not_spent(asking, monkeypatch, bound):
-    monkeypatch.setattr(longtail.calibrate.fusion, "SPENT", 1.0)
+    monkeypatch.setattr(longtail.calibrate.fusion, "SPENT_ON_NEW", 1.0)
     monkeypatch.setattr(longtail.calibrate.fusion, "TRADED", 1.0)
     none, dear = measured(asking, 0.0, 50.0)
     assert dear.overall + dear.noise < none.overall

@@ -22,8 +22,8 @@ from longtail.evaluate.metrics.ndcg import ndcg_at_k
 
 #: What may be lost in gain and still count as nothing.
 FREE = 0.01
-#: The share of overall quality that finding them may cost, and of their own quality among themselves.
-SPENT, TRADED = 0.005, 0.2
+#: The share of overall quality that finding rare items may cost, and new ones; and of the tail's quality among itself.
+SPENT, SPENT_ON_NEW, TRADED = 0.005, 0.01, 0.2
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def choose_freshness(
     allows; if none is enough, the one with which they are found best. Content's own ranking finds them easily, knowing
     nothing of how the others sell: as well as it does is enough.
 
-    Of overall quality next to nothing may be spent, :data:`SPENT`, and little of what blending and content gained for
+    Of overall quality next to nothing may be spent, :data:`SPENT` or :data:`SPENT_ON_NEW`, and little of what blending and content gained for
     rarely taken items among themselves, :data:`TRADED`, down to what ALS alone has of it: values are tried in ascending
     order until one costs more.
 
@@ -147,13 +147,14 @@ def choose_freshness(
     if not wanted:
         return fusion, curve
     users, _ = asking.users(fusion)  # nobody is solved against freshness
+    spent = SPENT_ON_NEW if "mixed" in wanted else SPENT
     keep: dict[str, float] = {}
     for value in sorted({0.0, *values}):
         candidate = replace(fusion, freshness=value)
         quality = asking.judge.measure(users, asking.stored(candidate))
         curve.append({"freshness": value, **quality.to_dict()})
         most = {name: max(highest, getattr(quality, name)) for name, highest in most.items()}
-        least = {"overall": (1 - SPENT) * most["overall"]}
+        least = {"overall": (1 - spent) * most["overall"]}
         keep = keep or {name: min(getattr(base, name), getattr(quality, name)) for name in ("tail", "rare")}
         least |= {name: max(bound, (1 - TRADED) * most[name]) for name, bound in keep.items()}
         dear = any(getattr(quality, name) < bound for name, bound in least.items())  # NaN is not dear
