@@ -127,9 +127,9 @@ def choose_freshness(
     allows; if none is enough, the one with which they are found best. Content's own ranking finds them easily, knowing
     nothing of how the others sell: as well as it does is enough.
 
-    Of overall quality next to nothing may be spent, :data:`SPENT` or :data:`SPENT_ON_NEW`, and little of what blending and content gained for
-    rarely taken items among themselves, :data:`TRADED`, down to what ALS alone has of it: values are tried in ascending
-    order until one costs more.
+    Of overall quality next to nothing may be spent, :data:`SPENT` or :data:`SPENT_ON_NEW`, and little of what blending
+    and content gained for rarely taken items among themselves, :data:`TRADED`, down to what ALS alone has of it: values
+    are tried in ascending order until one costs more.
 
     Args:
         fusion, base, floor: see :func:`choose_fusion`; ``base.mixed`` and ``base.mixed_rare`` are of content's own
