@@ -98,7 +98,7 @@ PLAIN = Fusion(fresh_half_at=2.0)
 
 
 def measured(asking, *values):
-    users, _ = asking.users(PLAIN)
+    users = asking.users(PLAIN, asking.judge.train)
     return [asking.judge.measure(users, asking.stored(replace(PLAIN, freshness=value))) for value in values]
 
 
@@ -171,15 +171,15 @@ def test_one_kind_that_is_never_found_does_not_keep_the_other_down(monkeypatch):
     found = {0.0: (0.1, 0.0499, 0.001), 0.1: (0.1, 0.051, 0.004), 0.2: (0.1, 0.0495, 0.01), 0.3: (0.1, 0.05, 0.01)}
 
     class Stub:
-        judge = SimpleNamespace(knows_new=True, knows_rare=True)
+        judge = SimpleNamespace(knows_new=True, knows_rare=True, train=None)
 
         def __init__(self):
             self.judge.measure = lambda users, stored: Quality(
                 found[stored][0], 0.1, tail=found[stored][1], rare=0.1, mixed=0.0, mixed_rare=found[stored][2]
             )
 
-        def users(self, fusion):
-            return None, None
+        def users(self, fusion, history):
+            return None
 
         def stored(self, fusion):
             return fusion.freshness

@@ -48,15 +48,11 @@ class Asking:
     average: Float32
     typical: float
 
-    def users(self, fusion: Fusion) -> tuple[Float32, Float32]:
-        """What known users ask with, and those of whom little is known; solved against items as fusion has them."""
+    def users(self, fusion: Fusion, history: Any) -> Float32:
+        """What users with a history ask with; solved against items as fusion has them."""
         against = fusion.solved_against(self.items, fusion.counted(self.content), self.n_interactions)
-
-        def asking(history: Any) -> Float32:
-            solved = solve_users(history, against, self.als, exposure=self.exposure).factors
-            return with_average(solved, self.average, fusion, np.diff(history.indptr))
-
-        return asking(self.judge.train), asking(self.judge.short)
+        solved = solve_users(history, against, self.als, exposure=self.exposure).factors
+        return with_average(solved, self.average, fusion, np.diff(history.indptr))
 
     def stored(self, fusion: Fusion) -> Float32:
         """Items as users ask for them."""
@@ -65,7 +61,7 @@ class Asking:
     def quality(self, fusion: Fusion) -> Quality:
         """Of users who ask for items as fusion has them."""
         stored = self.stored(fusion)
-        known, short = self.users(fusion)
+        known, short = self.users(fusion, self.judge.train), self.users(fusion, self.judge.short)
         return replace(self.judge.measure(known, stored), short=self.judge.measure_short(short, stored))
 
 
@@ -146,7 +142,7 @@ def choose_freshness(
     wanted = {name: value for name, value in wanted.items() if value > 0}  # neither NaN nor what content never finds
     if not wanted:
         return fusion, curve
-    users, _ = asking.users(fusion)  # nobody is solved against freshness
+    users = asking.users(fusion, asking.judge.train)  # nobody is solved against freshness
     spent = SPENT_ON_NEW if "mixed" in wanted else SPENT
     keep: dict[str, float] = {}
     for value in sorted({0.0, *values}):
