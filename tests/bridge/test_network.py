@@ -74,13 +74,14 @@ def test_numpy_says_what_torch_says(fitted):
     weights = fit.bridge.members[0]
     x = [field.matrix[:50] for field in features]
     present = features.present[:50]
+    assert not present.all()
+    towers = [weights[f"{part}.{name}"] for part in ("tower", "missing") for name in features.names]
+    given = np.concatenate([*(m * p[:, None] for m, p in zip(x, present.T, strict=True)), ~present], axis=1)
     with torch.no_grad():
         said = _step(
             torch,
-            {name: torch.from_numpy(array) for name, array in weights.items()},
-            features.names,
-            [torch.from_numpy(matrix) for matrix in x],
-            torch.from_numpy(present),
+            {name: torch.from_numpy(array) for name, array in (weights | {"towers": np.vstack(towers)}).items()},
+            torch.from_numpy(given.astype(np.float32)),
             torch.ones(50, SMALL.hidden),
         ).numpy()
     np.testing.assert_allclose(_forward(weights, features.names, x, present), said, atol=1e-5)

@@ -211,23 +211,22 @@ def _silu(x: Float32) -> Float32:
     return np.asarray(x * expit(x), dtype=np.float32)
 
 
-def _initial(names: tuple[str, ...], widths: list[int], d: int, hidden: int, rng: np.random.Generator) -> Weights:
+def _initial(widths: list[int], d: int, hidden: int, rng: np.random.Generator) -> Weights:
     def normal(rows: int, columns: int, scale: float) -> Float32:
         return (rng.standard_normal((rows, columns)) * scale).astype(np.float32)
 
-    weights: Weights = {}
-    for name, width in zip(names, widths, strict=True):
-        # Fields are unit rows: unit-variance weights give unit-variance sums, whatever the width.
-        weights[f"tower.{name}"] = normal(width, hidden, 1.5 / np.sqrt(len(names)))
-        weights[f"missing.{name}"] = np.zeros(hidden, dtype=np.float32)
-    weights["tower.bias"] = np.zeros(hidden, dtype=np.float32)
-    weights["trunk"] = normal(hidden, hidden, np.sqrt(2.0 / hidden))
-    weights["trunk.bias"] = np.zeros(hidden, dtype=np.float32)
-    # Start from predicting the mean: noise in the last layer would have to be unlearned first, in every dimension.
-    weights["out"] = np.zeros((hidden, d), dtype=np.float32)
-    weights["skip"] = np.zeros((hidden, d), dtype=np.float32)
-    weights["out.bias"] = np.zeros(d, dtype=np.float32)
-    return weights
+    # Fields are unit rows: unit-variance weights give unit-variance sums, whatever the width.
+    towers = normal(sum(widths), hidden, 1.5 / np.sqrt(len(widths)))
+    return {
+        "towers": np.concatenate([towers, np.zeros((len(widths), hidden), dtype=np.float32)]),
+        "tower.bias": np.zeros(hidden, dtype=np.float32),
+        "trunk": normal(hidden, hidden, np.sqrt(2.0 / hidden)),
+        "trunk.bias": np.zeros(hidden, dtype=np.float32),
+        # Start from predicting the mean: noise in the last layer would have to be unlearned first, in every dimension.
+        "out": np.zeros((hidden, d), dtype=np.float32),
+        "skip": np.zeros((hidden, d), dtype=np.float32),
+        "out.bias": np.zeros(d, dtype=np.float32),
+    }
 
 
 def _train(
@@ -242,12 +241,17 @@ def _train(
     seed: int,
 ) -> tuple[Weights, int, tuple[float, ...]]:
     rng = np.random.default_rng(seed)
-    start = _initial(names, [m.shape[1] for m in x], targets.shape[1], settings.hidden, rng)
+    widths = [matrix.shape[1] for matrix in x]
+    # All towers are one product: of the fields side by side, and of ones where a field is missing.
+    field_of = np.repeat(np.arange(len(widths)), widths)
+    wide = np.where(present[:, field_of], np.concatenate(x, axis=1), np.float32(0.0))
+    start = _initial(widths, targets.shape[1], settings.hidden, rng)
     start["out.bias"] = targets[learn].mean(axis=0, dtype=np.float64).astype(np.float32)
     parameters = {name: torch.tensor(array, requires_grad=True) for name, array in start.items()}
     optimizer = torch.optim.AdamW(
-        parameters.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.98)
-    )
+        parameters.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay, betas=(0.9, 0.98),
+        fused=True,
+    )  # fmt: skip
     steps = settings.epochs * max(1, -(-len(learn) // settings.batch))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=settings.learning_rate, total_steps=steps, cycle_momentum=False,
@@ -258,12 +262,19 @@ def _train(
         # Adam moves every weight of the last layer as far at once, and so many add up: they are scaled to bear it.
         return parameters | {name: parameters[name] * settings.hidden**-0.5 for name in ("out", "skip")}
 
+    def named(weights: Weights) -> Weights:
+        parts = np.split(weights["towers"], np.cumsum([*widths, *[1] * (len(widths) - 1)]))
+        towers = {f"tower.{name}": part for name, part in zip(names, parts, strict=False)}
+        missing = {f"missing.{name}": part[0] for name, part in zip(names, parts[len(names) :], strict=True)}
+        return towers | missing | {name: array for name, array in weights.items() if name != "towers"}
+
     def error_of(weights: Weights) -> float:
         predicted = _forward(weights, names, [matrix[watch] for matrix in x], present[watch])
         return float(np.mean(((predicted - targets[watch]) ** 2).sum(axis=1, dtype=np.float64)))
 
     # Not having trained at all is a candidate: content may say nothing.
-    best, best_epoch, errors = start, 0, [error_of(start)]
+    best, best_epoch = named(start), 0
+    errors = [error_of(best)]
     for epoch in range(settings.epochs):
         for batch in _batches(rng, learn, settings.batch):
             shown = present[batch] & (rng.random((len(batch), len(names))) >= settings.field_dropout)
@@ -271,14 +282,14 @@ def _train(
             shown[nothing] = present[batch][nothing]
             keep = rng.random((len(batch), settings.hidden), dtype=np.float32) >= settings.dropout
             scaled = torch.from_numpy(keep.astype(np.float32) / np.float32(1 - settings.dropout))
-            tensors = [torch.from_numpy(matrix[batch]) for matrix in x]
-            output = _step(torch, effective(), names, tensors, torch.from_numpy(shown), scaled)
+            design = np.concatenate([wide[batch] * shown[:, field_of], ~shown], axis=1, dtype=np.float32)
+            output = _step(torch, effective(), torch.from_numpy(design), scaled)
             loss = ((output - torch.from_numpy(targets[batch])) ** 2).sum(dim=1).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-        current = {name: tensor.detach().numpy().copy() for name, tensor in effective().items()}
+        current = named({name: tensor.detach().numpy().copy() for name, tensor in effective().items()})
         errors.append(error_of(current))
         if errors[-1] < errors[best_epoch]:
             best, best_epoch = current, epoch + 1
@@ -287,13 +298,15 @@ def _train(
     return best, best_epoch, tuple(errors)
 
 
-def _step(torch: Any, p: dict[str, Any], names: tuple[str, ...], x: list[Any], present: Any, keep: Any) -> Any:
-    hidden = p["tower.bias"]
-    for column, (name, matrix) in enumerate(zip(names, x, strict=True)):
-        hidden = hidden + torch.where(present[:, column, None], matrix @ p[f"tower.{name}"], p[f"missing.{name}"])
-    hidden = torch.nn.functional.silu(hidden)
-    deep = torch.nn.functional.silu(hidden @ p["trunk"] + p["trunk.bias"]) * keep
-    return deep @ p["out"] + hidden @ p["skip"] + p["out.bias"]
+def _step(torch: Any, p: dict[str, Any], x: Any, keep: Any) -> Any:
+    """The output ``(n, d)`` for fields side by side, zero where missing, and as many columns that say what is missing.
+
+    ``keep (n, hidden)``: the trunk's dropout.
+    """
+    silu = torch.nn.functional.silu
+    hidden = silu(torch.addmm(p["tower.bias"], x, p["towers"]))
+    deep = silu(torch.addmm(p["trunk.bias"], hidden, p["trunk"])) * keep
+    return torch.addmm(p["out.bias"], deep, p["out"]) + hidden @ p["skip"]
 
 
 def _batches(rng: np.random.Generator, rows: Int64, size: int) -> Iterator[Int64]:

@@ -11,7 +11,7 @@ import numpy as np
 from longtail.bridge.training import unit_rows
 from longtail.calibrate.model import Fusion
 from longtail.calibrate.scoring import ENOUGH_PAIRS
-from longtail.calibrate.similar_queries import SimilarQueries, draw_queries
+from longtail.calibrate.similar_queries import SimilarQueries, Weighing, draw_queries
 from longtail.core.arrays import Float32, Float64, Int64
 from longtail.evaluate.hits import relevant_counts
 from longtail.evaluate.lift import co_takings
@@ -58,33 +58,38 @@ def choose_doubt(
     asked = draw_queries(validation, few & content.any(axis=1), seed, most=_QUERIES)
     if asked.together.nnz < ENOUGH_PAIRS:
         return replace(fusion, similar_doubt=0.0), []
-    vectors, meanings = unit_rows(items), unit_rows(content)
-    cosines = ((unit_rows(alone), 0.0), (vectors, 1.0))
-    base = np.max(
-        [
-            _quality(asked, one, one, meanings, np.full(len(asked.items), gate, np.float32), k, seed)
-            for one, gate in cosines
-        ],
-        axis=0,
+    vectors, meanings, unblended = unit_rows(items), unit_rows(content), unit_rows(alone)
+    n_asking = n_interactions[asked.items]
+    all_trusted = np.ones(len(vectors), dtype=np.float32)
+    by_vector, by_content = (
+        Weighing(all_trusted, np.full(len(asked.items), gate, dtype=np.float32)) for gate in (0.0, 1.0)
     )
-    curve: list[dict[str, Any]] = []
-    for weight in sorted({0.0, fusion.similar_weight}):
-        for doubt in sorted(doubts):
-            one = replace(fusion, similar_weight=weight, similar_doubt=float(doubt))
-            stored, gates = vectors * one.trust(n_interactions)[:, None], one.query_gate(n_interactions[asked.items])
-            found = _quality(asked, vectors, stored, meanings, gates, k, seed)
-            score = float((found / np.maximum(base, 1e-12)).min())
-            told = {"ndcg": float(found[0]), "lift": float(found[1]), "score": score}
-            curve.append({"weight": weight, "doubt": one.similar_doubt, **told})
+    base = _quality(asked, asked.neighbours(unblended, meanings[:, :0], [by_vector], k, seed=seed)[0][0], k)
+    tried = [
+        replace(fusion, similar_weight=weight, similar_doubt=float(doubt))
+        for weight in sorted({0.0, fusion.similar_weight})
+        for doubt in sorted(doubts)
+    ]
+    weighings = [Weighing(one.trust(n_interactions), one.query_gate(n_asking)) for one in tried]
+    ranked = asked.neighbours(vectors, meanings, [by_content, *weighings], k, seed=seed)
+    of_content, *found = (_quality(asked, places, k) for (places,) in ranked)
+    base = np.maximum(base, of_content)
+    curve = [
+        {
+            "weight": one.similar_weight,
+            "doubt": one.similar_doubt,
+            "ndcg": float(quality[0]),
+            "lift": float(quality[1]),
+            "score": float((quality / np.maximum(base, 1e-12)).min()),
+        }
+        for one, quality in zip(tried, found, strict=True)
+    ]
     best = max(curve, key=lambda point: point["score"])  # the first of equals
     return replace(fusion, similar_weight=best["weight"], similar_doubt=best["doubt"]), curve
 
 
-def _quality(
-    asked: SimilarQueries, vectors: Float32, stored: Float32, content: Float32, gates: Float32, k: int, seed: int
-) -> Float64:
-    """NDCG and mean lift, ``(2,)``; arguments: :meth:`SimilarQueries.neighbours`."""
-    ranked = asked.neighbours(vectors, stored, content, gates, k, seed=seed)
+def _quality(asked: SimilarQueries, ranked: Int64, k: int) -> Float64:
+    """NDCG and mean lift, ``(2,)``, of what is shown, ``(n, k)``."""
     judged = relevant_counts(asked.together) > 0
     ndcg = ndcg_at_k(ranked, asked.together, k)[judged].mean()
     both, chance = co_takings(ranked, asked.together, asked.takers, asked.takers[asked.items], asked.n_users)

@@ -14,7 +14,7 @@ from longtail.bridge.training import unit_rows
 from longtail.calibrate.guard import admitted, pick
 from longtail.calibrate.model import Fusion, with_average
 from longtail.calibrate.scoring import ENOUGH_PAIRS, Judge, Quality
-from longtail.calibrate.similar_queries import draw_queries
+from longtail.calibrate.similar_queries import Weighing, draw_queries
 from longtail.cf.als import AlsSettings, solve_users
 from longtail.core.arrays import Float32, Int64
 from longtail.evaluate.hits import relevant_counts
@@ -199,24 +199,27 @@ def choose_gate(
     rare = n_interactions < 20 * tail_below
     rare_together = sparse.csr_array(together.multiply(sparse.csr_array(rare.astype(np.float32)[None, :])))
     rare_together.eliminate_zeros()
+    everything = np.ones(len(items), dtype=np.bool_)
     curve: list[dict[str, Any]] = []
     tried: dict[Fusion, float] = {}
 
-    def measure(candidate: Fusion) -> float:
-        if candidate in tried:
-            return tried[candidate]
-        gate = candidate.query_gate(n_interactions[asked.items])
-        values = []
-        for relevant, mask in ((together, None), (rare_together, rare)):
-            judged = relevant_counts(relevant) > 0
-            ranked = asked.neighbours(vectors, vectors, meanings, gate, judge.k, candidates=mask, seed=seed)
-            values.append(float(ndcg_at_k(ranked, relevant, judge.k)[judged].mean()) if judged.any() else 0.0)
-        value = tried[candidate] = float(np.sqrt(values[0] * values[1]))
-        told = {"weight": candidate.similar_weight, "half_at": candidate.similar_half_at}
-        curve.append({**told, "ndcg": values[0], "rare_ndcg": values[1], "score": value})
-        return value
+    def best_of(candidates: list[Fusion]) -> Fusion:
+        fresh = [one for one in candidates if one not in tried]
+        weighings = [
+            Weighing(everything.astype(np.float32), one.query_gate(n_interactions[asked.items])) for one in fresh
+        ]
+        shown = asked.neighbours(vectors, meanings, weighings, judge.k, candidates=[everything, rare], seed=seed)
+        for one, rankings in zip(fresh, shown, strict=True):
+            values = []
+            for relevant, ranked in zip((together, rare_together), rankings, strict=True):
+                judged = relevant_counts(relevant) > 0
+                values.append(float(ndcg_at_k(ranked, relevant, judge.k)[judged].mean()) if judged.any() else 0.0)
+            tried[one] = float(np.sqrt(values[0] * values[1]))
+            told = {"weight": one.similar_weight, "half_at": one.similar_half_at}
+            curve.append({**told, "ndcg": values[0], "rare_ndcg": values[1], "score": tried[one]})
+        return max(candidates, key=lambda one: tried[one])
 
-    best = max((replace(fusion, similar_weight=gate) for gate in sorted(gates)), key=measure)
+    best = best_of([replace(fusion, similar_weight=gate) for gate in sorted(gates)])
     if best.similar_weight:
-        best = max((replace(best, similar_half_at=half_at) for half_at in lives), key=measure)
+        best = best_of([replace(best, similar_half_at=half_at) for half_at in lives])
     return best, curve

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,20 @@ import numpy as np
 from scipy import sparse
 
 from longtail.core.arrays import Bool, Float32, Int64
-from longtail.evaluate.full_ranking import rank
+from longtail.evaluate.full_ranking import BLOCK_BYTES, rank_each
 from longtail.evaluate.hits import relevant_counts
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """How much behaviour and content count in similar items.
+
+    Attributes:
+        trust: ``(n_items,) float32``, r of the items that are shown. gates: ``(n,) float32``, g of the asking items.
+    """
+
+    trust: Float32
+    gates: Float32
 
 
 @dataclass(frozen=True)
@@ -34,31 +47,49 @@ class SimilarQueries:
     def neighbours(
         self,
         vectors: Float32,
-        stored: Float32,
         content: Float32,
-        gates: Float32,
+        weighings: Sequence[Weighing],
         k: int,
         *,
-        candidates: Bool | None = None,
+        candidates: Sequence[Bool] | None = None,
         seed: int = 0,
-    ) -> Int64:
-        """What is shown beside each asking item, ``(n, k) int64``: [(1 - g_q) v_q; g_q z_q] against [stored_j; z_j].
+    ) -> list[list[Int64]]:
+        """What is shown beside each asking item for every weighing and set of candidates, ``(n, k) int64`` each:
+        [(1 - g_q) v_q; g_q z_q] against [r_j v_j; z_j].
 
         Args:
-            vectors, stored: ``(n_items, d)``; content: ``(n_items, d_z)``, unit rows.
-            gates: ``(n,)``, g_q of the asking items.
-            candidates: see :func:`longtail.evaluate.full_ranking.rank`.
+            vectors: ``(n_items, d)``; content: ``(n_items, d_z)``, unit rows.
+            weighings: r and g; products are made once for all of them.
+            candidates: masks, see :func:`longtail.evaluate.full_ranking.rank_each`. None: one set, of all items.
         """
-        columns, meanings, parts = stored.T, content.T, gates[:, None]
-
-        def scores(rows: Int64) -> Float32:
+        found: list[list[list[Int64]]] = []
+        size = max(1, BLOCK_BYTES // (8 * max(1, len(vectors))))
+        for start in range(0, len(self.items), size):
+            rows = np.arange(start, min(start + size, len(self.items)))
             asking = self.items[rows]
-            behaviour = (1 - parts[rows]) * (vectors[asking] @ columns)
-            result: Float32 = behaviour + parts[rows] * (content[asking] @ meanings)
+            behaviour, meaning = vectors[asking] @ vectors.T, content[asking] @ content.T
+            found.append([self._ranked(one, rows, behaviour, meaning, k, candidates, seed) for one in weighings])
+        none = [[np.empty((0, k), np.int64)] * (1 if candidates is None else len(candidates))] * len(weighings)
+        return [
+            [np.concatenate(parts) for parts in zip(*same, strict=True)] for same in zip(*found or [none], strict=True)
+        ]
+
+    def _ranked(
+        self,
+        weighing: Weighing,
+        rows: Int64,
+        behaviour: Float32,
+        meaning: Float32,
+        k: int,
+        candidates: Sequence[Bool] | None,
+        seed: int,
+    ) -> list[Int64]:
+        def scores(wanted: Int64) -> Float32:
+            at, gates = wanted - rows[0], weighing.gates[wanted, None]
+            result: Float32 = (1 - gates) * (behaviour[at] * weighing.trust) + gates * meaning[at]
             return result
 
-        rows = np.arange(len(self.items), dtype=np.int64)
-        return rank(scores, rows, k, seen=self.own, candidates=candidates, seed=seed)
+        return rank_each(scores, rows, k, candidates, seen=self.own, seed=seed)
 
 
 def draw_queries(validation: Any, eligible: Bool, seed: int = 0, *, most: int = 400) -> SimilarQueries:
