@@ -53,6 +53,47 @@ def test_levels_that_too_few_users_reach_are_left_out(crowd, honest):
         new_users(events, catalog, honest, reveal=(20,), options=FAST)
 
 
+def test_draws_hold_out_other_users_each_and_are_measured_together(crowd, honest):
+    events, catalog = crowd
+    result = new_users(events, catalog, honest, reveal=(1, 3), share=0.4, draws=2, options=FAST)
+    everybody = set(events.users())
+    held = [everybody - set(call.events.users()) for call in honest.calls]
+    assert [len(users) for users in held] == [36, 36]
+    assert not held[0] & held[1]
+    assert result.counts["held-out users"] == result.sections[0].n_users == 72
+    assert {section.n_pairs for section in result.sections} == {72 * 11}
+    alone = new_users(events, catalog, honest, reveal=(1, 3), share=0.4, options=FAST)
+    assert alone.counts["held-out users"] == 36
+    with pytest.raises(DataError, match="Draw from 1 to 2 times"):
+        new_users(events, catalog, honest, reveal=(1, 3), share=0.4, draws=3, options=FAST)
+
+
+def test_pooled_draws_are_the_mean_of_each(crowd, honest, monkeypatch):
+    import longtail.protocols.new_users as module
+
+    events, catalog = crowd
+    choose = module._choose
+    both = new_users(events, catalog, honest, reveal=(3,), share=0.4, draws=2, options=FAST)
+
+    def only(number):
+        def one(order, levels, share, draws, seed):
+            kept, groups = choose(order, levels, share, 2, seed)
+            return kept, [groups[number]]
+
+        return one
+
+    means = []
+    for number in range(2):
+        monkeypatch.setattr(module, "_choose", only(number))
+        means.append(estimates(new_users(events, catalog, honest, reveal=(3,), share=0.4, options=FAST)))
+    for name in ("ALS", "longtail"):  # the others have ties, which are drawn by the user's place
+        assert estimates(both)[name] == pytest.approx((means[0][name] + means[1][name]) / 2)
+
+
+def estimates(result):
+    return {name: one.mean for name, one in result.sections[0].comparisons["ndcg@10"].estimates.items()}
+
+
 def test_the_first_items_in_time_are_revealed(crowd, honest, monkeypatch):
     import longtail.protocols.new_users as module
 

@@ -23,7 +23,7 @@ from longtail.evaluate.metrics.ndcg import ndcg_at_k
 #: What may be lost in gain and still count as nothing.
 FREE = 0.01
 #: The share of overall quality that finding rare items may cost, and new ones; and of the tail's quality among itself.
-SPENT, SPENT_ON_NEW, TRADED = 0.005, 0.01, 0.2
+SPENT, SPENT_ON_NEW, TRADED = 0.005, 0.015, 0.2
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ class CalibrationSettings(Settings):
     that users are solved against."""
     fusion_half_lives: tuple[float, ...] = (3.0, 20.0, 100.0)
     """kappa: the number of interactions at which content's part is halved."""
-    freshness: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0)
+    freshness: tuple[float, ...] = (
+        0.0, 0.05, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.275, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0,
+    )  # fmt: skip
     """How much longer an item without events is made for users, and half as much one at the tail's bound, so that they
     are found among those that sell."""
     average_weights: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0)

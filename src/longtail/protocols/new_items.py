@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 from scipy import sparse
 
-from longtail.core.arrays import Bool, Float32, Int64
 from longtail.core.errors import DataError
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
@@ -18,47 +16,14 @@ from longtail.data.split import by_time
 from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import measure
-from longtail.protocols.methods import Fit, Method
+from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import pair_counts
+from longtail.protocols.pooled import pool
 from longtail.protocols.run import Options, check_rows, find_relevant, methods_of
 
 QUESTION = "Do people find items that nobody took before, as they appear?"
 
 NEW = "new items"
-
-
-@dataclass(frozen=True)
-class Pooled:
-    """One method of several training runs over the users of all of them, one run after the other.
-
-    Attributes:
-        name: what results call it.
-        runs: the method, trained before each cut.
-        starts: ``(n_runs + 1,)`` the first row of each run's users, and the end.
-        candidates: ``(n_items,) bool`` of each run; the first ``n_items`` of a run's items are the catalog's.
-    """
-
-    name: str
-    runs: tuple[Method, ...]
-    starts: Int64
-    candidates: tuple[Bool, ...]
-
-    def score_block(self, users: Int64) -> Float32:
-        """``(len(users), n_items) float32``; minus infinity where an item is no candidate before that cut."""
-        n_items = len(self.candidates[0])
-        scores = np.full((len(users), n_items), -np.inf, dtype=np.float32)
-        run_of = np.searchsorted(self.starts, users, side="right") - 1
-        for number, (method, mask) in enumerate(zip(self.runs, self.candidates, strict=True)):
-            rows = np.flatnonzero(run_of == number)
-            if len(rows):
-                found = method.score_block(users[rows] - self.starts[number])[:, :n_items]
-                scores[rows] = np.where(mask, found, -np.inf)
-        return scores
-
-    def among(self, items: Int64) -> Pooled:
-        """The same over some items."""
-        runs = tuple(method.among(items) for method in self.runs)
-        return Pooled(self.name, runs, self.starts, tuple(mask[items] for mask in self.candidates))
 
 
 def new_items(
@@ -110,8 +75,7 @@ def new_items(
     stacked = sparse.csr_array(sparse.vstack(relevant, format="csr"))
     if stacked.nnz == 0:
         raise DataError("Nobody took an item after a cut that nobody had taken before. Choose other cuts.")
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    pooled = [Pooled(runs[0].name, tuple(runs), starts, tuple(masks)) for runs in zip(*methods, strict=True)]
+    pooled = pool(methods, counts, masks)
     measured = measure(
         pooled, stacked, {NEW: np.any(masks, axis=0)}, np.zeros(n_items, dtype=np.int64),
         k=options.k, seen=None, resamples=options.resamples, seed=options.seed, progress=progress,

@@ -18,8 +18,9 @@ from longtail.data.interactions import aggregate
 from longtail.evaluate.result import ProtocolResult, Section
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import measure
-from longtail.protocols.methods import Fit, standard_methods
+from longtail.protocols.methods import Fit, Method, standard_methods
 from longtail.protocols.pairs import held_out_pairs, pair_counts, rows_of
+from longtail.protocols.pooled import pool
 from longtail.protocols.run import Options, check_rows, taken
 
 QUESTION = "How well is someone served of whom only the first few events are known?"
@@ -35,6 +36,7 @@ def new_users(
     *,
     reveal: Sequence[int] = (1, 3, 10),
     share: float = 0.1,
+    draws: int = 1,
     options: Options | None = None,
     progress: Progress = SILENT,
 ) -> ProtocolResult:
@@ -44,53 +46,46 @@ def new_users(
     Users with fewer items are not tested. Where fewer than 30 users have more than ten items, fewer are revealed.
     Revealed events are weighed as in training, and the user's vector is folded in with training's own half-step.
 
+    Few users have taken many items, and a hundred of them tell little: with several draws other users are held out and
+    everything is trained anew, as often, and the users of all draws are measured together. Nobody is drawn twice.
+
     Args:
         events: all events; without times, a user's items come in a random order.
         catalog: all items that may be ranked; only their events are revealed and tested.
         fit: trains on the other users.
         reveal: numbers of items.
-        share: of the users with enough items that are held out.
+        share: of the users with enough items that are held out in each draw.
+        draws: how often; novelty and exposure are told by the mean of their interactions.
         options: None: the defaults; the seed is also that of the choice of users.
         progress: told of each stage.
 
     Raises:
-        DataError: too few users have more items than the least that is revealed.
+        DataError: too few users have more items than the least that is revealed, or too few for as many draws.
         LeakError: training saw one of the held-out users.
     """
     options = options or Options()
     order = _order(events.of_items(catalog.items), options.seed)
-    levels, users = _choose(order, sorted(set(reveal)), share, options.seed)
-    training = events.without_users(users)
-    parts = fit(training, catalog)
-    check_training(parts, pair_counts(training))
-    check_rows(parts, catalog)
-    seen, n_catalog = parts.interactions, len(catalog.items)
-    people = Vocabulary(users, "user")
-    sellable = np.arange(len(seen.items)) < n_catalog
-    tested = taken(events.of_pairs(*order.after(people, levels[-1])), options)
-
-    def history(level: int) -> sparse.csr_array:
-        shown = events.of_pairs(*order.first(people, level))
-        return aggregate(shown, parts.weights, items=seen.items, users=people, extend=False).matrix
-
+    levels, groups = _choose(order, sorted(set(reveal)), share, draws, options.seed)
+    runs = [_train(events, catalog, fit, order, levels, users, options) for users in groups]
     # What may be revealed at any level is left out of the rankings of all, so that they are about the same items.
-    revealed = history(levels[-1])
-    found = held_out_pairs(pair_counts(tested), people, seen.items, n_catalog, revealed)
-    foreign = [method.bind(people, seen.items) for method in options.foreign]
+    seen, relevant = (
+        _stacked(matrices) for matrices in zip(*((run.revealed, run.relevant) for run in runs), strict=True)
+    )
+    everything = np.ones(len(catalog.items), dtype=np.bool_)
     sections: list[Section] = []
     names: tuple[str, ...] = ()
-    for level in levels:
-        methods = [*standard_methods(parts, history(level)), *foreign]
+    for number, level in enumerate(levels):
+        methods = pool([run.methods[number] for run in runs], [len(users) for users in groups], [everything] * draws)
         measured = measure(
             methods,
-            found.relevant,
-            {f"{level} revealed": sellable},
-            seen.n_interactions,
+            relevant,
+            {f"{level} revealed": everything},
+            np.rint(np.mean([run.n_interactions for run in runs], axis=0)).astype(np.int64),
             k=options.k,
-            seen=revealed,
+            seen=seen,
             resamples=options.resamples,
             seed=options.seed,
-            n_users=len(seen.users),
+            n_users=round(np.mean([run.n_users for run in runs])),
             progress=progress,
         )
         sections += measured.sections
@@ -100,19 +95,73 @@ def new_users(
         question=QUESTION,
         k=options.k,
         methods=names,
-        split={"by": "users", "share": share, "revealed": levels,
-               "seed": options.seed},
+        split={"by": "users", "share": share, "draws": draws, "revealed": levels, "seed": options.seed},
         counts={
-            "training events": len(training),
-            "training users": len(seen.users),
-            "held-out users": len(users),
+            "training events": sum(run.n_events for run in runs),
+            "training users": sum(run.n_users for run in runs),
+            "held-out users": sum(map(len, groups)),
             "users with too few items": int((order.n_items <= levels[-1]).sum()),
-            "held-out pairs": found.n_pairs,
-            "tested pairs": int(found.relevant.nnz),
+            "held-out pairs": sum(run.n_held_out for run in runs),
+            "tested pairs": int(relevant.nnz),
         },
-        excluded=found.excluded,
+        excluded={why: sum(run.excluded[why] for run in runs) for why in runs[0].excluded},
         sections=tuple(sections),
-    )  # fmt: skip
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What training without some users came to; columns are the catalog's items.
+
+    Attributes:
+        methods: of each level, users folded in by what is revealed there.
+        revealed, relevant: ``(n_users, n_items)`` CSR, all that is revealed at any level, and what is tested.
+        n_interactions: ``(n_items,)`` of the catalog's items in training.
+        n_users, n_events: of training. n_held_out: pairs. excluded: of these, and why.
+    """
+
+    methods: list[list[Method]]
+    revealed: sparse.csr_array
+    relevant: sparse.csr_array
+    n_interactions: Int64
+    n_users: int
+    n_events: int
+    n_held_out: int
+    excluded: dict[str, int]
+
+
+def _train(
+    events: Events, catalog: Catalog, fit: Fit, order: _Order, levels: list[int], users: list[str], options: Options
+) -> _Run:
+    training = events.without_users(users)
+    parts = fit(training, catalog)
+    check_training(parts, pair_counts(training))
+    check_rows(parts, catalog)
+    seen, n_catalog = parts.interactions, len(catalog.items)
+    people = Vocabulary(users, "user")
+    tested = taken(events.of_pairs(*order.after(people, levels[-1])), options)
+
+    def history(level: int) -> sparse.csr_array:
+        shown = events.of_pairs(*order.first(people, level))
+        return aggregate(shown, parts.weights, items=seen.items, users=people, extend=False).matrix
+
+    revealed = history(levels[-1])
+    found = held_out_pairs(pair_counts(tested), people, seen.items, n_catalog, revealed)
+    foreign = [method.bind(people, seen.items) for method in options.foreign]
+    return _Run(
+        [[*standard_methods(parts, history(level)), *foreign] for level in levels],
+        sparse.csr_array(revealed[:, :n_catalog]),
+        sparse.csr_array(found.relevant[:, :n_catalog]),
+        seen.n_interactions[:n_catalog],
+        len(seen.users),
+        len(training),
+        found.n_pairs,
+        found.excluded,
+    )
+
+
+def _stacked(matrices: Sequence[sparse.csr_array]) -> sparse.csr_array:
+    return sparse.csr_array(sparse.vstack(matrices, format="csr"))
 
 
 @dataclass(frozen=True)
@@ -159,7 +208,8 @@ def _order(events: Events, seed: int) -> _Order:
     return _Order(users, codes[order], table["item_id"].take(order).to_pylist(), place.astype(np.int64), n_items)
 
 
-def _choose(order: _Order, levels: list[int], share: float, seed: int) -> tuple[list[int], list[str]]:
+def _choose(order: _Order, levels: list[int], share: float, draws: int, seed: int) -> tuple[list[int], list[list[str]]]:
+    """The levels that enough users reach, and the users of each draw."""
     counts = {level: int((order.n_items > level).sum()) for level in levels}
     kept = [level for level in levels if counts[level] * share >= ENOUGH] or [
         level for level in levels if counts[level] >= ENOUGH
@@ -171,5 +221,10 @@ def _choose(order: _Order, levels: list[int], share: float, seed: int) -> tuple[
         )
     eligible = np.flatnonzero(order.n_items > kept[-1])
     n = max(ENOUGH, round(share * len(eligible)))
-    chosen = np.sort(np.random.default_rng(seed).choice(eligible, n, replace=False))
-    return kept, order.user_ids.take(chosen)
+    if draws < 1 or n * draws > len(eligible):
+        raise DataError(
+            f"{draws} draws of {n:,} users need {n * draws:,} who took more than {kept[-1]} items; there are "
+            f"{len(eligible):,}. Draw from 1 to {len(eligible) // n} times."
+        )
+    chosen = np.random.default_rng(seed).choice(eligible, n * draws, replace=False)
+    return kept, [order.user_ids.take(np.sort(group)) for group in np.split(chosen, draws)]
