@@ -14,7 +14,7 @@ from scipy import sparse
 
 K = 10
 #: Seconds of processor time after which no further setting is tried.
-BUDGET = 240
+BUDGET = 300
 
 
 def irspack(train, content, new, factors):

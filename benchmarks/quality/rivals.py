@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from longtail.calibrate.holdout import PAIRS
+from longtail.calibrate.settings import CalibrationSettings
 from longtail.content.combine import reduce
 from longtail.core.arrays import Float32
 from longtail.core.vocabulary import Vocabulary
@@ -76,7 +77,8 @@ class Rivals:
         rows = seen.items.rows(hidden)
         new[rows[rows >= 0]] = True
         content = parts.content
-        content = reduce(content, 128, np.flatnonzero(content.any(axis=1) & ~new)).apply(content)
+        width = CalibrationSettings().content_dimensions  # as much of it as longtail's users ask for
+        content = reduce(content, width, np.flatnonzero(content.any(axis=1) & ~new)).apply(content)
         arrays = {f"train_{k}": getattr(seen.matrix, k) for k in ("data", "indices", "indptr")}
         arrays |= {f"scored_{k}": getattr(scored, k) for k in ("data", "indices", "indptr")}
         arrays |= {"shape": np.array(seen.matrix.shape), "content": content, "new": new}
