@@ -38,6 +38,7 @@ from longtail.bridge.kernel import KernelBridge
 from longtail.bridge.training import Bridge, unit_rows
 from longtail.bundle import Bundle, Evidence, load
 from longtail.calibrate.model import Fusion, Length, sources
+from longtail.calibrate.settings import CalibrationSettings
 from longtail.cf.als import AlsSettings
 from longtail.content.combine import Reduction, combine
 from longtail.core.features import Features, Field
@@ -71,7 +72,8 @@ def generated(users: int, items: int, d: int, seed: int = 0) -> Bundle:
     features = Features(Vocabulary([f"i{number}" for number in range(items)]), parts)
     z = combine(features, {})
     kernel = KernelBridge(z[rng.choice(items, min(LANDMARKS, items), replace=False)], normal(min(LANDMARKS, items), d))
-    reduction = Reduction(np.linalg.qr(rng.standard_normal((z.shape[1], 128)))[0], 1.0)
+    width = CalibrationSettings().content_dimensions
+    reduction = Reduction(np.linalg.qr(rng.standard_normal((z.shape[1], width)))[0], 1.0)
     predictions = normal(items, d)
     share = (n / (n + 5)).astype(np.float32)
     return Bundle(

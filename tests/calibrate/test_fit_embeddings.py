@@ -91,6 +91,18 @@ def test_a_new_item_of_tomorrow_gets_what_a_new_item_of_today_got(trained):
     np.testing.assert_allclose(tomorrow, model.predictions[rows], atol=1e-5)
 
 
+def test_what_is_set_about_content_and_freshness_reaches_the_model(trained):
+    interactions, features, _, _, usual = trained
+    assert usual.content.shape[1] == 7  # all there are
+    assert usual.fusion.fresh_half_at == QUICK.tail_below
+    settings = QUICK.model_copy(update={"content_dimensions": 3, "tail_below": 7})
+    model = fit_embeddings(interactions, features, ALS, settings)
+    assert model.content.shape[1] == 3
+    z = combine(features, model.field_weights)
+    np.testing.assert_array_equal(model.reduction.apply(z), model.content)
+    assert model.fusion.fresh_half_at == 7.0
+
+
 def test_sources(trained):
     interactions, _, _, _, model = trained
     counts = np.bincount(interactions.matrix.indices, minlength=len(model.item_vectors))

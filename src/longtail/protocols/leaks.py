@@ -14,7 +14,7 @@ from longtail.core.errors import LongtailError
 from longtail.core.vocabulary import Vocabulary
 from longtail.data.events import utc
 from longtail.protocols.methods import ChosenOn, TrainedParts
-from longtail.protocols.pairs import rows_of
+from longtail.protocols.pairs import among, rows_of
 
 
 class LeakError(LongtailError):
@@ -68,7 +68,7 @@ def _check_pairs(parts: TrainedParts, training: pa.Table) -> None:
     known = (user >= 0) & (item >= 0)
     allowed = user[known] * n_items + item[known]
     learned_user = np.repeat(np.arange(len(seen.users), dtype=np.int64), np.diff(seen.matrix.indptr))
-    stray = ~_among(learned_user * n_items + seen.matrix.indices, allowed)
+    stray = ~among(learned_user * n_items + seen.matrix.indices, allowed)
     if stray.any():
         place = int(np.flatnonzero(stray)[0])
         raise LeakError(
@@ -80,11 +80,6 @@ def _check_pairs(parts: TrainedParts, training: pa.Table) -> None:
     in_events = item >= 0
     events = np.bincount(item[in_events], weights=training["events"].to_numpy()[in_events], minlength=n_items)
     _refuse_items(parts, seen.item_events > events, "have more events than the training events hold of them")
-
-
-def _among(values: Int64, others: Int64) -> Bool:
-    """Which of millions of numbers are among others; by hashing, where numpy sorts."""
-    return np.asarray(pc.is_in(pa.array(values), value_set=pa.array(others)), dtype=np.bool_)
 
 
 def _check_stages(parts: TrainedParts, hidden: Bool, counts: Int64) -> None:
@@ -103,7 +98,7 @@ def _check_choices(chosen: ChosenOn, given: pa.Table) -> None:
     n_items = len(items)
     user, item = rows_of(chosen.pairs["user_id"], users), rows_of(chosen.pairs["item_id"], items)
     allowed = rows_of(given["user_id"], users) * n_items + rows_of(given["item_id"], items)
-    stray = (user < 0) | (item < 0) | ~_among(user * n_items + item, allowed)
+    stray = (user < 0) | (item < 0) | ~among(user * n_items + item, allowed)
     if stray.any():
         first = chosen.pairs.slice(int(np.flatnonzero(stray)[0]), 1).to_pylist()[0]
         raise LeakError(

@@ -110,14 +110,15 @@ def taken_by_anyone(held_out: pa.Table, items: Vocabulary, n_candidates: int) ->
         n_candidates: items that can be shown.
 
     Returns:
-        A row for each of the held-out users, in the order of their ids.
+        A row for each of the held-out users, in the order they come in.
     """
     item = rows_of(held_out["item_id"], items)
     candidate = (item >= 0) & (item < n_candidates)
-    ids, user = np.unique(held_out["user_id"].to_numpy(zero_copy_only=False).astype(str), return_inverse=True)
+    users = pc.unique(held_out["user_id"].cast(pa.large_string()))
+    user = rows_of(held_out["user_id"], Vocabulary(users, "user"))
     taken = sparse.csr_array(
         (np.ones(int(candidate.sum()), dtype=np.bool_), (user[candidate], item[candidate])),
-        shape=(len(ids), len(items)),
+        shape=(len(users), len(items)),
     )
     taken.sort_indices()
     return HeldOut(taken, {"item not in the catalog": int((~candidate).sum())}, len(held_out))
@@ -127,4 +128,9 @@ def contains(matrix: sparse.csr_array, rows: Int64, columns: Int64) -> Bool:
     """Whether each pair is stored in the matrix, ``(n,) bool``."""
     n_rows, n_columns = matrix.shape
     stored = np.repeat(np.arange(n_rows, dtype=np.int64), np.diff(matrix.indptr)) * n_columns + matrix.indices
-    return np.isin(rows.astype(np.int64) * n_columns + columns, stored)
+    return among(rows.astype(np.int64) * n_columns + columns, stored)
+
+
+def among(values: Int64, others: Int64) -> Bool:
+    """Which of millions of numbers are among others, ``(n,) bool``; by hashing, where numpy would sort."""
+    return np.asarray(pc.is_in(pa.array(values), value_set=pa.array(others)), dtype=np.bool_)
