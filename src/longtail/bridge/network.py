@@ -262,18 +262,12 @@ def _train(
         # Adam moves every weight of the last layer as far at once, and so many add up: they are scaled to bear it.
         return parameters | {name: parameters[name] * settings.hidden**-0.5 for name in ("out", "skip")}
 
-    def named(weights: Weights) -> Weights:
-        parts = np.split(weights["towers"], np.cumsum([*widths, *[1] * (len(widths) - 1)]))
-        towers = {f"tower.{name}": part for name, part in zip(names, parts, strict=False)}
-        missing = {f"missing.{name}": part[0] for name, part in zip(names, parts[len(names) :], strict=True)}
-        return towers | missing | {name: array for name, array in weights.items() if name != "towers"}
-
     def error_of(weights: Weights) -> float:
         predicted = _forward(weights, names, [matrix[watch] for matrix in x], present[watch])
         return float(np.mean(((predicted - targets[watch]) ** 2).sum(axis=1, dtype=np.float64)))
 
     # Not having trained at all is a candidate: content may say nothing.
-    best, best_epoch = named(start), 0
+    best, best_epoch = _by_field(start, names, widths), 0
     errors = [error_of(best)]
     for epoch in range(settings.epochs):
         for batch in _batches(rng, learn, settings.batch):
@@ -289,13 +283,25 @@ def _train(
             loss.backward()
             optimizer.step()
             schedule.step()
-        current = named({name: tensor.detach().numpy().copy() for name, tensor in effective().items()})
+        trained = {name: tensor.detach().numpy().copy() for name, tensor in effective().items()}
+        current = _by_field(trained, names, widths)
         errors.append(error_of(current))
         if errors[-1] < errors[best_epoch]:
             best, best_epoch = current, epoch + 1
         elif epoch + 1 - best_epoch >= settings.patience:
             break
     return best, best_epoch, tuple(errors)
+
+
+def _by_field(weights: Weights, names: tuple[str, ...], widths: list[int]) -> Weights:
+    """Weights as training has them, with all towers in one, as ``_forward`` takes them."""
+    towers, missing = np.split(weights["towers"], [sum(widths)])
+    parts = np.split(towers, np.cumsum(widths)[:-1])
+    return {
+        **{f"tower.{name}": part for name, part in zip(names, parts, strict=True)},
+        **{f"missing.{name}": row for name, row in zip(names, missing, strict=True)},
+        **{name: array for name, array in weights.items() if name != "towers"},
+    }
 
 
 def _step(torch: Any, p: dict[str, Any], x: Any, keep: Any) -> Any:

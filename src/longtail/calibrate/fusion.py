@@ -200,14 +200,13 @@ def choose_gate(
     rare_together = sparse.csr_array(together.multiply(sparse.csr_array(rare.astype(np.float32)[None, :])))
     rare_together.eliminate_zeros()
     everything = np.ones(len(items), dtype=np.bool_)
+    all_trusted = everything.astype(np.float32)
     curve: list[dict[str, Any]] = []
     tried: dict[Fusion, float] = {}
 
     def best_of(candidates: list[Fusion]) -> Fusion:
         fresh = [one for one in candidates if one not in tried]
-        weighings = [
-            Weighing(everything.astype(np.float32), one.query_gate(n_interactions[asked.items])) for one in fresh
-        ]
+        weighings = [Weighing(all_trusted, one.query_gate(n_interactions[asked.items])) for one in fresh]
         shown = asked.neighbours(vectors, meanings, weighings, judge.k, candidates=[everything, rare], seed=seed)
         for one, rankings in zip(fresh, shown, strict=True):
             values = []

@@ -64,15 +64,12 @@ class SimilarQueries:
         """
         found: list[list[list[Int64]]] = []
         size = max(1, BLOCK_BYTES // (8 * max(1, len(vectors))))
-        for start in range(0, len(self.items), size):
+        for start in range(0, max(1, len(self.items)), size):  # without asking items one block, of none
             rows = np.arange(start, min(start + size, len(self.items)))
             asking = self.items[rows]
             behaviour, meaning = vectors[asking] @ vectors.T, content[asking] @ content.T
             found.append([self._ranked(one, rows, behaviour, meaning, k, candidates, seed) for one in weighings])
-        none = [[np.empty((0, k), np.int64)] * (1 if candidates is None else len(candidates))] * len(weighings)
-        return [
-            [np.concatenate(parts) for parts in zip(*same, strict=True)] for same in zip(*found or [none], strict=True)
-        ]
+        return [[np.concatenate(parts) for parts in zip(*same, strict=True)] for same in zip(*found, strict=True)]
 
     def _ranked(
         self,

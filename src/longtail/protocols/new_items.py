@@ -18,7 +18,7 @@ from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import measure
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import pair_counts
-from longtail.protocols.pooled import pool
+from longtail.protocols.pooled import pool, stacked
 from longtail.protocols.run import Options, check_rows, find_relevant, methods_of
 
 QUESTION = "Do people find items that nobody took before, as they appear?"
@@ -72,12 +72,12 @@ def new_items(
         counts.append(found.shape[0])
         methods.append(methods_of(parts, options))
         n_events += len(split.test)
-    stacked = sparse.csr_array(sparse.vstack(relevant, format="csr"))
-    if stacked.nnz == 0:
+    tested = stacked(relevant)
+    if tested.nnz == 0:
         raise DataError("Nobody took an item after a cut that nobody had taken before. Choose other cuts.")
     pooled = pool(methods, counts, masks)
     measured = measure(
-        pooled, stacked, {NEW: np.any(masks, axis=0)}, np.zeros(n_items, dtype=np.int64),
+        pooled, tested, {NEW: np.any(masks, axis=0)}, np.zeros(n_items, dtype=np.int64),
         k=options.k, seen=None, resamples=options.resamples, seed=options.seed, progress=progress,
     )  # fmt: skip
     return ProtocolResult(
@@ -86,7 +86,7 @@ def new_items(
         k=options.k,
         methods=tuple(method.name for method in pooled),
         split={"by": "time", "cuts": [cut.isoformat() for cut in cuts], "seed": options.seed},
-        counts={"held-out events": n_events, "tested pairs": int(stacked.nnz)},
+        counts={"held-out events": n_events, "tested pairs": int(tested.nnz)},
         excluded={},
         sections=measured.sections,
         notes=("Users tested after several cuts count once for each.",),

@@ -20,7 +20,7 @@ from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import measure
 from longtail.protocols.methods import Fit, Method, standard_methods
 from longtail.protocols.pairs import held_out_pairs, pair_counts, rows_of
-from longtail.protocols.pooled import pool
+from longtail.protocols.pooled import pool, stacked
 from longtail.protocols.run import Options, check_rows, taken
 
 QUESTION = "How well is someone served of whom only the first few events are known?"
@@ -68,9 +68,8 @@ def new_users(
     levels, groups = _choose(order, sorted(set(reveal)), share, draws, options.seed)
     runs = [_train(events, catalog, fit, order, levels, users, options) for users in groups]
     # What may be revealed at any level is left out of the rankings of all, so that they are about the same items.
-    seen, relevant = (
-        _stacked(matrices) for matrices in zip(*((run.revealed, run.relevant) for run in runs), strict=True)
-    )
+    seen, relevant = stacked([run.revealed for run in runs]), stacked([run.relevant for run in runs])
+    n_interactions = np.rint(np.mean([run.n_interactions for run in runs], axis=0)).astype(np.int64)
     everything = np.ones(len(catalog.items), dtype=np.bool_)
     sections: list[Section] = []
     names: tuple[str, ...] = ()
@@ -80,7 +79,7 @@ def new_users(
             methods,
             relevant,
             {f"{level} revealed": everything},
-            np.rint(np.mean([run.n_interactions for run in runs], axis=0)).astype(np.int64),
+            n_interactions,
             k=options.k,
             seen=seen,
             resamples=options.resamples,
@@ -158,10 +157,6 @@ def _train(
         found.n_pairs,
         found.excluded,
     )
-
-
-def _stacked(matrices: Sequence[sparse.csr_array]) -> sparse.csr_array:
-    return sparse.csr_array(sparse.vstack(matrices, format="csr"))
 
 
 @dataclass(frozen=True)

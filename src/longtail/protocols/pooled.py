@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from longtail.core.arrays import Bool, Float32, Int64
 from longtail.protocols.methods import Method
@@ -55,3 +56,8 @@ def pool(methods: Sequence[Sequence[Method]], n_users: Sequence[int], candidates
     """
     starts = np.concatenate([[0], np.cumsum(n_users)]).astype(np.int64)
     return [Pooled(runs[0].name, tuple(runs), starts, tuple(candidates)) for runs in zip(*methods, strict=True)]
+
+
+def stacked(matrices: Sequence[sparse.csr_array]) -> sparse.csr_array:
+    """The users of all runs, one run after the other, as CSR."""
+    return sparse.csr_array(sparse.vstack(matrices, format="csr"))
