@@ -41,8 +41,10 @@ def row(user: str, item: str, day: float = 0, value: float = 1.0, kind: str = "b
     }
 
 
-def plainly(rows: list[dict[str, Any]], weights: WeightSettings, reference: datetime) -> dict[tuple[str, str], float]:
-    """The weights of pairs by the definition, summed exactly."""
+def plainly(
+    rows: list[dict[str, Any]], weights: WeightSettings, reference: datetime
+) -> tuple[dict[tuple[str, str], float], float]:
+    """The weights of pairs by the definition, summed exactly, and the unit that `aggregate` promises to sum in."""
     parts: dict[tuple[str, str], list[float]] = defaultdict(list)
     for event in rows:
         weight = (weights.types or defaultdict(lambda: 1.0))[event["event_type"]]
@@ -52,9 +54,11 @@ def plainly(rows: list[dict[str, Any]], weights: WeightSettings, reference: date
             weight *= 2 ** (-age / weights.half_life_days)
         parts[event["user_id"], event["item_id"]].append(weight)
     sums = {pair: math.fsum(found) for pair, found in parts.items()}
+    unit = max(max(found) for found in parts.values()) * len(rows) * 2.0**-122
     if weights.confidence == "log":
-        sums = {pair: math.log(1 + total / weights.epsilon) for pair, total in sums.items()}
-    return sums
+        sums = {pair: math.log1p(total / weights.epsilon) for pair, total in sums.items()}
+        unit /= weights.epsilon
+    return sums, unit
 
 
 ids = st.text(min_size=1, max_size=4) | st.sampled_from(["1", "01", " 1", "1 ", "é", "é", "雪", "A", "a"])
@@ -86,13 +90,15 @@ def test_aggregation_is_the_definition(rows: list[dict[str, Any]], weights: Weig
     events = events_of(rows, weights)
     found = aggregate(events, weights)
     last = max(event["timestamp"] for event in rows)
-    wanted = plainly(rows, weights, last)
+    wanted, unit = plainly(rows, weights, last)
+    rounded = 1e-30 + unit * len(rows)  # each event once, and float32 has nothing below
 
     assert list(found.users) == sorted({user for user, _ in wanted})
     assert list(found.items) == sorted({item for _, item in wanted})
     dense = found.matrix.toarray()
     for (user, item), weight in wanted.items():
-        np.testing.assert_allclose(dense[found.users.row(user), found.items.row(item)], weight, rtol=3e-7, atol=1e-30)
+        shown = dense[found.users.row(user), found.items.row(item)]
+        np.testing.assert_allclose(shown, weight, rtol=3e-7, atol=rounded)
     assert found.matrix.nnz + found.zero_pairs == len(wanted)
     assert (found.matrix.data > 0).all()
     for item in found.items:
@@ -102,6 +108,12 @@ def test_aggregation_is_the_definition(rows: list[dict[str, Any]], weights: Weig
         assert found.first_seen[found.items.row(item)] == np.datetime64(first).astype("datetime64[s]")
     np.testing.assert_array_equal(found.n_interactions, (dense > 0).sum(axis=0))
     np.testing.assert_array_equal(found.user_interactions, (dense > 0).sum(axis=1))
+
+
+def test_a_logarithm_keeps_what_is_small_beside_one() -> None:
+    weights = WeightSettings(value_exponent=1.0, confidence="log", epsilon=1.0)
+    matrix = aggregate(events_of([row("a", "x", value=3e-17), row("b", "x", value=1.0)]), weights).matrix
+    np.testing.assert_allclose(matrix.toarray()[:, 0], [3e-17, np.log(2)], rtol=1e-6)
 
 
 def test_the_matrix_is_canonical() -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
-from longtail.core.arrays import Bool, Float32, Int64
+from longtail.core.arrays import Bool, Float32, Float64, Int64
 from longtail.core.errors import DataError, NumericalError
 from longtail.core.vocabulary import Vocabulary
 from longtail.data.database import explained, literal
@@ -153,7 +153,8 @@ def aggregate(
 ) -> Interactions:
     """Sum the weights of events per user and item: type weight x value^gamma x 2^(-age / half-life).
 
-    The result does not depend on the number of threads: weights are summed as integers of a common, very small unit.
+    The result does not depend on the number of threads: weights are summed as integers of a common unit, at most the
+    number of events x 2^-122 of the largest weight. What is smaller than that beside it counts as zero.
 
     Args:
         events: what to aggregate.
@@ -184,7 +185,7 @@ def aggregate(
         total = f"CAST(sum(CAST(({weight}) * {2.0**shift!r} AS HUGEINT)) AS DOUBLE) * {2.0**-shift!r}"
         pairs = database.arrow(
             f"""
-            SELECT u.row AS user_row, i.row AS item_row, {_confidence(weights)} AS confidence
+            SELECT u.row AS user_row, i.row AS item_row, w AS weight
             FROM (SELECT user_id, item_id, {total} AS w FROM {events.relation} GROUP BY user_id, item_id) p
             JOIN {user_rows} u ON u.id = p.user_id JOIN {item_rows} i ON i.id = p.item_id
             ORDER BY user_row, item_row
@@ -199,8 +200,7 @@ def aggregate(
         )
         database.execute(f"DROP TABLE {user_rows}; DROP TABLE {item_rows}")
     rows, columns = (pairs[name].to_numpy() for name in ("user_row", "item_row"))
-    with np.errstate(over="ignore", under="ignore"):
-        data = pairs["confidence"].to_numpy().astype(np.float32)
+    data = _confidence(pairs["weight"].to_numpy(), weights)
     _check_finite(data, rows, columns, all_users, all_items)
     stored = data > 0
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows[stored], minlength=len(all_users)))])
@@ -255,8 +255,11 @@ def _shift(count: int, largest: float) -> int:
     return min(125 - math.ceil(math.log2(largest)) - math.ceil(math.log2(count + 1)), 1000)
 
 
-def _confidence(weights: WeightSettings) -> str:
-    return "w" if weights.confidence == "linear" else f"ln(1.0 + w / {weights.epsilon!r})"
+def _confidence(sums: Float64, weights: WeightSettings) -> Float32:
+    with np.errstate(over="ignore", under="ignore"):
+        # Not the logarithm of 1 + w: the sum has lost what is small beside 1.
+        data = sums if weights.confidence == "linear" else np.log1p(sums / weights.epsilon)
+        return np.asarray(data, dtype=np.float32)
 
 
 def _check_finite(data: Float32, rows: Int64, columns: Int64, users: Vocabulary, items: Vocabulary) -> None:
