@@ -25,12 +25,13 @@ import numpy as np
 from scipy import sparse
 
 from longtail.bridge.settings import BridgeSettings, NetworkSettings
-from longtail.bridge.training import Bridge, best_learner, fit_bridge, r_squared, unit_rows
+from longtail.bridge.training import Bridge, best_learner, fit_bridge, r_squared
 from longtail.cf.fitting import fit_als, solve_items
 from longtail.cf.objective import AlsSettings
 from longtail.content.combine import combine
 from longtail.core.arrays import Float32, Float64
 from longtail.core.features import Features, Field
+from longtail.core.unit_rows import unit_rows
 from longtail.core.vocabulary import Vocabulary
 from longtail.evaluate.compare import compare
 from longtail.evaluate.full_ranking import rank

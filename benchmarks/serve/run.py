@@ -35,13 +35,14 @@ import pyarrow as pa
 from scipy.sparse import coo_array, csr_array
 
 from longtail.bridge.kernel import KernelBridge
-from longtail.bridge.training import Bridge, unit_rows
+from longtail.bridge.training import Bridge
 from longtail.bundle import Bundle, Evidence, load
 from longtail.calibrate.model import Fusion, Length, sources
 from longtail.calibrate.settings import CalibrationSettings
 from longtail.cf.als import AlsSettings
 from longtail.content.combine import Reduction, combine
 from longtail.core.features import Features, Field
+from longtail.core.unit_rows import unit_rows
 from longtail.core.vocabulary import Vocabulary
 from longtail.data.schema import CatalogSchema, FieldSchema, WeightSettings
 from longtail.recommender import Recommender

@@ -4,9 +4,10 @@ import pytest
 from longtail.bridge.article import default_threshold, fit_article
 from longtail.bridge.network import NetworkBridge, fit_network
 from longtail.bridge.settings import BridgeSettings, NetworkSettings
-from longtail.bridge.training import NETWORK_ROWS, Bridge, fit_bridge, r_squared, unit_rows
+from longtail.bridge.training import NETWORK_ROWS, Bridge, fit_bridge, r_squared
 from longtail.core.errors import DataError
 from longtail.core.features import Features, Field
+from longtail.core.unit_rows import unit_rows
 from longtail.core.vocabulary import Vocabulary
 
 SMALL = NetworkSettings(hidden=32, epochs=20, batch=64, dropout=0.0, learning_rate=5e-3, weight_decay=0.01, patience=5)

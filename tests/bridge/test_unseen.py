@@ -7,10 +7,11 @@ import pytest
 
 from longtail.bridge.kernel import KernelBridge, _landmark_kernel, _normal_equations
 from longtail.bridge.settings import BridgeSettings, NetworkSettings
-from longtail.bridge.training import Bridge, FittedBridge, fit_bridge, unit_rows
+from longtail.bridge.training import Bridge, FittedBridge, fit_bridge
 from longtail.bridge.unseen import Unseen
 from longtail.content.combine import combine
 from longtail.core.features import Features, Field
+from longtail.core.unit_rows import unit_rows
 from longtail.core.vocabulary import Vocabulary
 
 

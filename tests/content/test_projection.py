@@ -4,7 +4,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longtail.content.projection import fix_signs, principal_directions, project, singular_directions, unit_rows
+from longtail.content.projection import fix_signs, principal_directions, project, singular_directions
+from longtail.core.unit_rows import unit_rows
 
 
 @given(st.integers(1, 700), st.integers(0, 2**31))
@@ -66,9 +67,3 @@ def test_singular_directions_of_little_or_nothing(shape: tuple[int, int]) -> Non
     directions, values = singular_directions(sp.csr_array(shape), 8, seed=0)
     assert directions.shape == (shape[1], len(values))
     assert len(values) == 0
-
-
-def test_unit_rows_keeps_zeros() -> None:
-    rows = unit_rows(np.array([[0.0, 0.0], [3.0, 4.0]]))
-    np.testing.assert_allclose(rows, [[0, 0], [0.6, 0.8]], rtol=1e-6)
-    assert rows.dtype == np.float32

@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from longtail.calibrate.model import Fusion
-from longtail.protocols.neighbours import beside, co_taken, draw_per_group, unit
+from longtail.core.unit_rows import unit_rows
+from longtail.protocols.neighbours import beside, co_taken, draw_per_group
 from longtail.protocols.run import Options
 from longtail.protocols.similar import ALL, similar
 
@@ -48,7 +49,7 @@ def test_neighbours_are_scored_by_the_formula(make):
     model = replace(make.model(5, 20), fusion=Fusion(similar_weight=0.6, similar_half_at=10.0))
     counts = np.arange(20) * 3
     scores = beside("longtail", model, counts).score_block(np.array([7]))[0]
-    vectors, gate = unit(model.item_vectors), 0.6 * 10 / (10 + counts[7])
+    vectors, gate = unit_rows(model.item_vectors), 0.6 * 10 / (10 + counts[7])
     expected = (1 - gate) * vectors @ vectors[7] + gate * model.content @ model.content[7]
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-6)
 
@@ -57,13 +58,9 @@ def test_a_neighbour_hardly_anybody_took_is_doubted(make):
     model = replace(make.model(5, 20), fusion=Fusion(similar_weight=0.6, similar_half_at=10.0, similar_doubt=0.5))
     counts = np.arange(20) * 3
     scores = beside("longtail", model, counts).score_block(np.array([7]))[0]
-    vectors, gate, trust = unit(model.item_vectors), 0.6 * 10 / (10 + counts[7]), (1 + counts) / (1.5 + counts)
+    vectors, gate, trust = unit_rows(model.item_vectors), 0.6 * 10 / (10 + counts[7]), (1 + counts) / (1.5 + counts)
     expected = (1 - gate) * trust * (vectors @ vectors[7]) + gate * model.content @ model.content[7]
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-6)
-
-
-def test_unit_keeps_zero_rows():
-    np.testing.assert_allclose(unit(np.array([[3, 4], [0, 0]], np.float32)), [[0.6, 0.8], [0, 0]])
 
 
 def test_every_item_taken_with_another_is_asked_and_never_shows_itself(shop, honest):

@@ -15,6 +15,7 @@ from longtail.core.arrays import Float32, Int64, State
 from longtail.core.errors import DataError, MissingExtraError
 from longtail.core.features import Features
 from longtail.core.progress import SILENT, Progress
+from longtail.core.unit_rows import unit_rows
 
 #: With fewer items to learn from, a network's folds are too small to say anything.
 NETWORK_ROWS = 300
@@ -103,12 +104,6 @@ class FittedBridge:
     scores: dict[str, Any]
     folds: Int64 | None
     whitener: Float32
-
-
-def unit_rows(matrix: Float32) -> Float32:
-    """Rows scaled to length 1, ``float32``; zero rows stay zero."""
-    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
-    return np.asarray(np.divide(matrix, norms, out=np.zeros_like(matrix), where=norms > 1e-12), dtype=np.float32)
 
 
 def shape_targets(vectors: Float32, exponent: float) -> Float32:

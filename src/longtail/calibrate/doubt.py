@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from longtail.bridge.training import unit_rows
 from longtail.calibrate.model import Fusion
 from longtail.calibrate.scoring import ENOUGH_PAIRS
 from longtail.calibrate.similar_queries import SimilarQueries, Weighing, draw_queries
 from longtail.core.arrays import Float32, Float64, Int64
+from longtail.core.unit_rows import unit_rows
 from longtail.evaluate.hits import relevant_counts
 from longtail.evaluate.lift import co_takings
 from longtail.evaluate.metrics.ndcg import ndcg_at_k

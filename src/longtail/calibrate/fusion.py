@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from longtail.bridge.training import unit_rows
 from longtail.calibrate.guard import admitted, pick
 from longtail.calibrate.model import Fusion, with_average
 from longtail.calibrate.scoring import ENOUGH_PAIRS, Judge, Quality
 from longtail.calibrate.similar_queries import Weighing, draw_queries
 from longtail.cf.als import AlsSettings, solve_users
 from longtail.core.arrays import Float32, Int64
+from longtail.core.unit_rows import unit_rows
 from longtail.evaluate.hits import relevant_counts
 from longtail.evaluate.metrics.ndcg import ndcg_at_k
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from longtail.bridge.kernel import fit_kernel
-from longtail.bridge.training import r_squared, unit_rows
+from longtail.bridge.training import r_squared
 from longtail.calibrate.model import Length
 from longtail.calibrate.scoring import Judge
 from longtail.content.combine import combine
 from longtail.core.arrays import Float32, Float64, Int64
 from longtail.core.features import Features
+from longtail.core.unit_rows import unit_rows
 
 #: What a field may weigh beside the others.
 WEIGHTS = (0.0, 0.2, 0.5, 1.0)

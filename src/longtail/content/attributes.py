@@ -17,9 +17,10 @@ import scipy.sparse as sp
 from longtail.content.attribute_columns import AttributeColumn, Occurrences
 from longtail.content.context import Context
 from longtail.content.nesting import nest, nested
-from longtail.content.projection import singular_directions, unit_rows
+from longtail.content.projection import singular_directions
 from longtail.core.arrays import Bool, Float64, Int64, State
 from longtail.core.features import Field
+from longtail.core.unit_rows import unit_rows
 from longtail.data.catalog import Catalog
 from longtail.data.schema import FieldSchema
 

@@ -9,10 +9,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from longtail.content.projection import fix_signs, project, unit_rows
+from longtail.content.projection import fix_signs, project
 from longtail.core.arrays import Float32, Float64, Int64, State
 from longtail.core.errors import DataError
 from longtail.core.features import Features
+from longtail.core.unit_rows import unit_rows
 
 
 def combine(features: Features, weights: Mapping[str, float]) -> Float32:

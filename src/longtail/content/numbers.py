@@ -12,9 +12,9 @@ import numpy.typing as npt
 from longtail.content.context import Context
 from longtail.content.nesting import nest, nested
 from longtail.content.number_columns import NumberColumn, Numbers, read_numbers
-from longtail.content.projection import unit_rows
 from longtail.core.arrays import Int64, State
 from longtail.core.features import Field
+from longtail.core.unit_rows import unit_rows
 from longtail.data.catalog import Catalog
 from longtail.data.schema import FieldSchema
 

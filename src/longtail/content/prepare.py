@@ -12,10 +12,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from longtail.content.projection import principal_directions, project, row_counts, unit_rows
+from longtail.content.projection import principal_directions, project, row_counts
 from longtail.core.arrays import Bool, Float32, Float64, Int64, State
 from longtail.core.errors import DataError
 from longtail.core.features import Field
+from longtail.core.unit_rows import unit_rows
 
 #: How many principal components a field keeps at most.
 RANK = 256

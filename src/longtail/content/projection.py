@@ -58,16 +58,6 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def unit_rows(rows: Float64 | Float32) -> Float32:
-    """Rows divided by their length, ``(n, d) float32``; a row of zeros stays one. Computed in float64."""
-    result = np.empty(rows.shape, dtype=np.float32)
-    for start in range(0, len(rows), _BLOCK):
-        block = rows[start : start + _BLOCK].astype(np.float64)
-        length = np.sqrt(np.square(block).sum(axis=1, keepdims=True))
-        result[start : start + _BLOCK] = block / np.where(length > 0, length, 1.0)
-    return result
-
-
 class Principal(NamedTuple):
     """Principal directions of standardised rows, heaviest first.
 

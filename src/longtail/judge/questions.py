@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from longtail.bridge.training import unit_rows
 from longtail.bundle import Bundle
 from longtail.core.arrays import Float32
 from longtail.core.buckets import LABELS, bucket_of
 from longtail.core.errors import DataError
+from longtail.core.unit_rows import unit_rows
 from longtail.evaluate.full_ranking import rank
 from longtail.recommender import Recommender
 

@@ -11,6 +11,7 @@ from longtail.calibrate.model import ItemModel
 from longtail.cf.content_knn import ContentNeighbours
 from longtail.cf.popular import Popularity
 from longtail.core.arrays import Bool, Float32, Int64
+from longtail.core.unit_rows import unit_rows
 from longtail.protocols.foreign import BoundEmbeddings, ForeignEmbeddings
 from longtail.protocols.methods import Factors, ForeignMethod, Method, Scored, TrainedParts
 
@@ -59,7 +60,7 @@ def neighbour_methods(parts: TrainedParts, foreign: Sequence[ForeignMethod] = ()
     methods: list[Method] = [Scored("popularity", Popularity.from_matrix(parts.interactions.matrix))]
     content = model.content if parts.content is None else parts.content
     if content.shape[1] and content.any():
-        methods.append(Scored("content kNN", ContentNeighbours.between(unit(content), unit(content))))
+        methods.append(Scored("content kNN", ContentNeighbours.between(unit_rows(content), unit_rows(content))))
     methods.append(_cosine("ALS", model.als_item_factors))
     if parts.article is not None:
         methods.append(beside("article", parts.article, counts))
@@ -67,13 +68,13 @@ def neighbour_methods(parts: TrainedParts, foreign: Sequence[ForeignMethod] = ()
     for one in foreign:
         if isinstance(one, ForeignEmbeddings):
             vectors, known = one.of_items(parts.interactions.items)
-            methods.append(BoundEmbeddings(one.name, unit(vectors), unit(vectors), known, known))
+            methods.append(BoundEmbeddings(one.name, unit_rows(vectors), unit_rows(vectors), known, known))
     return methods
 
 
 def beside(name: str, model: ItemModel, n_interactions: Int64) -> Factors:
     """similar(q, j) = (1 - g_q) r_j v_q . v_j + g_q z_q . z_j over unit vectors, as one inner product."""
-    vectors = unit(model.item_vectors)
+    vectors = unit_rows(model.item_vectors)
     stored = vectors * model.fusion.trust(n_interactions)[:, None]
     if model.fusion.similar_weight == 0 or model.content.shape[1] == 0:
         return Factors(name, vectors, stored)
@@ -86,12 +87,5 @@ def beside(name: str, model: ItemModel, n_interactions: Int64) -> Factors:
 
 
 def _cosine(name: str, vectors: Float32) -> Factors:
-    same = unit(vectors)
+    same = unit_rows(vectors)
     return Factors(name, same, same)
-
-
-def unit(vectors: Float32) -> Float32:
-    """Rows of length 1, ``(n, d) float32``; zero rows stay zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units: Float32 = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return units

@@ -14,6 +14,7 @@ from longtail.bundle import Bundle
 from longtail.cf.row import RowSystem, Shared, item_system, user_system
 from longtail.core.arrays import Bool, Float32, Int64
 from longtail.core.ranking import SOURCES
+from longtail.core.unit_rows import unit_rows
 from longtail.index import Index, build_index, restore_index
 from longtail.recommender.changes import Changes, Columns, Pairs, row_of
 from longtail.recommender.filters import CatalogColumns
@@ -260,13 +261,6 @@ def item_query(bundle: Bundle, vector: Float32, content: Float32, n_interactions
     if not vector.any() and not content.any():
         return None
     return np.concatenate([(1.0 - gate) * unit_rows(vector[None])[0], gate * content]).astype(np.float32)
-
-
-def unit_rows(matrix: Float32) -> Float32:
-    """Rows scaled to unit length, ``float32``; zero rows stay zero."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64))
-    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 1e-12)
-    return np.asarray(matrix * scale[:, None], dtype=np.float32)
 
 
 #: What each index holds.

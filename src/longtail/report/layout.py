@@ -11,7 +11,7 @@ from longtail.core.arrays import Bool, Float32, Float64, Int64
 from longtail.core.errors import DataError
 from longtail.core.extras import require
 from longtail.core.progress import SILENT, Progress
-from longtail.recommender.snapshot import unit_rows
+from longtail.core.unit_rows import unit_rows
 
 #: Items beyond these are not drawn; a seeded sample is.
 MOST = 200_000
