@@ -209,7 +209,7 @@ def learn(
         seed=recipe.seed,
         progress=progress,
     )
-    if model.bridge is not None:
+    if "bridge" in model.choices:  # neither plain ALS nor the article compare learners
         choices = replace(choices, learner=model.choices["bridge"]["kept"])
     seconds = time.perf_counter() - started
     return Learned(interactions, split, content, features, exposure, choices, model, seconds)
@@ -260,12 +260,16 @@ def publishable(
     interactions, model = learned.interactions, learned.model
     n_items = len(interactions.items)
     table, titles = padded(catalog.table, catalog.titles, n_items)
-    plain = model.bridge is None  # plain ALS counts every item as seen
+    article = recipe.model.method == "article"
+    plain = model.bridge is None or article  # plain ALS counts every item as seen, and so does the article
+    users = model.user_factors
+    if article:  # measured with the users of ALS; served ones must be what their history folds in to
+        users = solve_users(interactions.matrix, model.item_vectors, learned.choices.als).factors
     times = (events.first, events.last)
     return Bundle(
         users=interactions.users,
         items=interactions.items,
-        user_factors=_settled(learned) if plain else model.user_factors,
+        user_factors=users,
         item_vectors=model.item_vectors,
         als_user_factors=model.als_user_factors,
         als_item_factors=model.als_item_factors,
@@ -314,11 +318,6 @@ def publishable(
             content=learned.content.describe(),
         ),
     )
-
-
-def _settled(learned: Learned) -> Float32:
-    """The users of plain ALS, solved against its last items as fold-in solves them: training ended with the items."""
-    return solve_users(learned.interactions.matrix, learned.model.item_vectors, learned.choices.als).factors
 
 
 def _evidence(learned: Learned) -> Evidence | None:

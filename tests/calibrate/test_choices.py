@@ -193,12 +193,20 @@ def test_exposure_by_the_first_event_or_all_the_time():
 
 
 class TestRounds:
-    """Whole alternations that come to an overall quality and a tail known beforehand."""
+    """Whole alternations that come to an overall quality, a tail and short histories' quality known beforehand."""
 
-    base = Quality(0.1, np.nan, 0.1)
+    base = Quality(0.1, np.nan, 0.1, short=0.05)
 
     def chosen(self, results):
-        judge = SimpleNamespace(users=np.arange(1), measure=lambda users, items: Quality(*items))
+        judge = SimpleNamespace(
+            users=np.arange(1),
+            measure=lambda users, items: Quality(*items[:3]),
+            measure_short=lambda short, items: short,
+        )
+
+        def short_of(state):
+            return state.item_vectors[3] if len(state.item_vectors) > 3 else 0.05
+
         ran = []
 
         def run(pull):
@@ -208,7 +216,7 @@ class TestRounds:
 
         start = Pull(precision=1.0, scale=1.0)
         found = choose_rounds(
-            judge, run, start, self.base, scales=(0.5, 1.0, 2.0), precisions=(0.3, 1.0, 3.0), floor=0.1
+            judge, run, short_of, start, self.base, scales=(0.5, 1.0, 2.0), precisions=(0.3, 1.0, 3.0), floor=0.1
         )
         return found, ran
 
@@ -227,6 +235,12 @@ class TestRounds:
     def test_what_costs_overall_quality_is_not_chosen(self):
         (pull, rounds, *_), _ = self.chosen({(0.3, 1.0): [(0.09, np.nan, 0.3)]})
         assert (pull.precision, pull.scale, rounds) == (1.0, 1.0, 1)
+
+    def test_what_costs_users_of_whom_little_is_known_is_not_chosen(self):
+        (pull, rounds, _, quality, curve), _ = self.chosen({(0.3, 1.0): [(0.1, np.nan, 0.3, 0.04)]})
+        assert (pull.precision, pull.scale, rounds) == (1.0, 1.0, 1)
+        assert quality.short == 0.05
+        assert {point["short"] for point in curve} == {0.05, 0.04}
 
 
 def test_sources_of_every_kind():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from longtail.blend import with_silent
 from longtail.bridge.settings import BridgeMethod, BridgeSettings
 from longtail.bridge.training import FittedBridge
+from longtail.calibrate.alone import fit_alone
 from longtail.calibrate.als_search import choose_als
 from longtail.calibrate.alternation import FEW, MINIMAL_R2, Alternation, Pull, alternate, predict_all, typical_length
 from longtail.calibrate.average import average_of, choose_average
@@ -22,7 +24,7 @@ from longtail.calibrate.model import Fusion
 from longtail.calibrate.scoring import Judge
 from longtail.calibrate.settings import CalibrationSettings
 from longtail.calibrate.weights import choose_field_weights
-from longtail.cf.als import AlsSettings, fit_als, solve_users
+from longtail.cf.als import AlsSettings, solve_users
 from longtail.content.combine import combine, reduce
 from longtail.core.arrays import Bool, Float32
 from longtail.core.features import Features
@@ -95,7 +97,7 @@ def choose(
     report: dict[str, Any] = {"users": len(judge.users), "pairs": {k: int(v.nnz) for k, v in judge.relevant.items()}}
     if settings.tune_als:
         als, report["als"] = choose_als(judge, train, als, seed=seed, progress=progress)
-    fitted = fit_als(train, als, seed=seed, progress=progress)
+    fitted = fit_alone(train, als, seed=seed, progress=progress)
     users, items = fitted.user_factors, fitted.item_factors
     alone = judge.refer_to(users[judge.users], items)
     alone = replace(alone, short=judge.measure_short(solve_users(judge.short, items, als).factors, items))
@@ -121,6 +123,12 @@ def choose(
     choices = replace(choices, field_weights=weights)
     z = combine(features, weights)
     has = np.any(z, axis=1)
+    taught = taught[has[taught]]  # a field may be there and say nothing
+    if len(taught) < 10:
+        return _alone(
+            choices, f"Only {len(taught)} items have events and content that says anything: nothing to learn from.",
+            progress,
+        )  # fmt: skip
     taught_first, pull, minimum, signal, report["teaching"] = _teach(
         judge, features, z, items, users[judge.users], counts, settings, quick, seed
     )
@@ -147,27 +155,33 @@ def choose(
         new=new, start=items,
     )  # fmt: skip
     progress.note(f"prior: precision {pull.precision:g} λ(0), length {pull.scale:g}, exponent {pull.exponent:g}")
-    exposure = pull.exposure(train, exposure, new)
+    seen_since = exposure
+    exposure = pull.exposure(train, seen_since, new)
 
-    def run(candidate: Pull) -> Iterator[Alternation]:
+    def run(candidate: Pull, exposure: Float32 = exposure) -> Iterator[Alternation]:
         return alternate(
             train, users, items, features, z, candidate, als, quick, rounds=settings.rounds, last_method="kernel",
             min_interactions=minimum, tail_below=settings.tail_below, exposure=exposure, first=taught_first,
             seed=seed, progress=progress,
         )  # fmt: skip
 
+    def short_of(state: Alternation, exposure: Float32 = exposure) -> Float32:
+        return solve_users(judge.short, state.item_vectors, als, exposure=exposure).factors
+
     pull, rounds, state, quality, report["rounds"] = choose_rounds(
-        judge, run, pull, base, scales=settings.length_scales, precisions=settings.precisions, floor=floor
+        judge, run, short_of, pull, base, scales=settings.length_scales, precisions=settings.precisions, floor=floor
     )
     progress.note(f"after whole rounds: precision {pull.precision:g} λ(0), length {pull.scale:g}")
     if not quality.keeps(floor):
-        pull = replace(pull, precision=0.0)
         report["guard"] = "The prior cost overall quality: items with events keep to behaviour alone."
         progress.note(report["guard"])
+        # What follows is chosen for what will be served. Without a prior, items that nobody took although they were
+        # seen would be solved to nothing: they keep their prediction.
+        pull = replace(pull, precision=0.0, silent_exposure=0.0)
+        exposure = pull.exposure(train, seen_since, new)
+        *_, state = islice(run(pull, exposure), rounds)
     choices = replace(choices, rounds=rounds, pull=pull)
-    # What blending gained overall may be spent on bringing new items up; if it gained nothing, nothing may be lost.
-    floor = min(floor, quality.overall)
-    short = solve_users(judge.short, state.item_vectors, als, exposure=exposure).factors
+    short = short_of(state, exposure)
     mean = average_of(state.user_factors, train)
     fusion, report["average"] = choose_average(
         judge, state.user_factors[judge.users], short, state.item_vectors, mean, base,
@@ -229,7 +243,7 @@ def _teach(
         nonlocal best, signal
         learn = z.any(axis=1) & (counts >= bound)
         if learn.sum() < FEW:
-            if best is not None:
+            if bound != minimum:
                 return
             learn = z.any(axis=1) & (counts > 0)
         fitted, raw = predict_all(
@@ -260,5 +274,34 @@ def _alone(choices: Choices, why: str, progress: Progress) -> Choices:
 
 
 def _defaults(choices: Choices, settings: CalibrationSettings, note: str) -> Choices:
-    rounds = settings.rounds if settings.method == "longtail" else 0
-    return replace(choices, rounds=rounds, field_weights=settings.field_weights or {}, report={"note": note})
+    """What stands where nothing can be chosen: the default, unless the settings leave one value only."""
+
+    def set_to(grid: Sequence[Any], default: Any) -> Any:
+        return grid[0] if len(grid) == 1 else default
+
+    pull, fusion = choices.pull, choices.fusion
+    return replace(
+        choices,
+        rounds=settings.rounds if settings.method == "longtail" else 0,
+        min_interactions=set_to(settings.min_interactions, choices.min_interactions),
+        field_weights=settings.field_weights or {},
+        pull=replace(
+            pull,
+            precision=set_to(settings.precisions, pull.precision),
+            exponent=set_to(settings.length_exponents, pull.exponent),
+            target_exponent=set_to(settings.target_exponents, pull.target_exponent),
+            scale=set_to(settings.length_scales, pull.scale),
+            silent_exposure=set_to(settings.silent_exposures, pull.silent_exposure),
+        ),
+        fusion=replace(
+            fusion,
+            weight=set_to(settings.fusion_weights, fusion.weight),
+            half_at=set_to(settings.fusion_half_lives, fusion.half_at),
+            freshness=set_to(settings.freshness, fusion.freshness),
+            average_weight=set_to(settings.average_weights, fusion.average_weight),
+            average_half_at=set_to(settings.average_half_lives, fusion.average_half_at),
+            similar_weight=set_to(settings.similar_gates, fusion.similar_weight),
+            similar_doubt=set_to(settings.similar_doubts, fusion.similar_doubt),
+        ),
+        report={"note": note},
+    )

@@ -10,13 +10,14 @@ import numpy as np
 from longtail.blend import default_exposure
 from longtail.bridge.article import fit_article
 from longtail.bridge.training import Bridge
+from longtail.calibrate.alone import fit_alone
 from longtail.calibrate.alternation import MINIMAL_R2, Alternation, alternate, typical_length
 from longtail.calibrate.average import average_of
 from longtail.calibrate.choices import Choices, choose
 from longtail.calibrate.holdout import hold_out
 from longtail.calibrate.model import Fusion, ItemModel, Length
 from longtail.calibrate.settings import CalibrationSettings
-from longtail.cf.als import AlsFit, AlsSettings, fit_als, solve_users
+from longtail.cf.als import AlsFit, AlsSettings, solve_users
 from longtail.content.combine import combine, reduce
 from longtail.core.arrays import Bool, Float32
 from longtail.core.errors import DataError
@@ -130,7 +131,7 @@ def fit(
     if len(features.items) != matrix.shape[1]:
         raise DataError(f"There are features of {len(features.items):,} items and {matrix.shape[1]:,} in the matrix.")
     if alone is None:
-        alone = fit_als(matrix, choices.als, item_exposure=None, seed=seed, progress=progress)
+        alone = fit_alone(matrix, choices.als, seed=seed, progress=progress)
     if settings.method == "article":
         return _article(matrix, features, alone, choices, settings, seed)
     model = _behaviour_only(alone, matrix, choices)

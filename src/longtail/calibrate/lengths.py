@@ -115,6 +115,7 @@ def choose_pull(
 def choose_rounds(
     judge: Judge,
     run: Callable[[Pull], Iterable[Alternation]],
+    short_of: Callable[[Alternation], Float32],
     pull: Pull,
     base: Quality,
     *,
@@ -126,6 +127,7 @@ def choose_rounds(
 
     Args:
         run: the alternation with a pull, round by round.
+        short_of: the users of ``judge.short`` solved against what a round came to.
         pull: from :func:`choose_pull`; it stays unless another gains more under the guard.
         base, floor: see :func:`choose_pull`.
 
@@ -137,7 +139,8 @@ def choose_rounds(
     def attempt(candidate: Pull) -> tuple[Pull, int, Alternation, Quality]:
         tried = []
         for number, state in enumerate(run(candidate), 1):
-            quality = judge.measure(state.user_factors[judge.users], state.item_vectors)
+            short = judge.measure_short(short_of(state), state.item_vectors)
+            quality = replace(judge.measure(state.user_factors[judge.users], state.item_vectors), short=short)
             told = {"precision": candidate.precision, "scale": candidate.scale, "round": number}
             curve.append({**told, **quality.to_dict()})
             tried.append((candidate, number, state, quality))

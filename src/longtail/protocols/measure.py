@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from longtail.calibrate.scoring import only_columns
 from longtail.core.arrays import Bool, Float64, Int64
 from longtail.core.buckets import LABELS, bucket_of
 from longtail.core.progress import SILENT, Progress
@@ -85,7 +86,7 @@ def measure(
     relevant = as_relevance(relevant)
     users = np.flatnonzero(np.diff(relevant.indptr))
     wanted = sparse.csr_array(relevant[users])
-    parts = {name: _within(wanted, mask) for name, mask in candidates.items()}
+    parts = {name: only_columns(wanted, mask) for name, mask in candidates.items()}
     whole = next(iter(candidates), None)
     # A view is a set of candidates and the rows of users it is averaged over, of those that are ranked for.
     judged = {name: np.flatnonzero(np.diff(part.indptr)) for name, part in parts.items()}
@@ -148,12 +149,3 @@ def _rank(
     few = None if seen is None else sparse.csr_array(seen[:, rows])
     ranked = rank_each(method.among(rows).score_block, users, k, [mask[rows] for mask in masks], seen=few, seed=seed)
     return [np.where(places >= 0, rows[np.maximum(places, 0)], -1) for places in ranked] if len(rows) else ranked
-
-
-def _within(relevant: sparse.csr_array, mask: Bool) -> sparse.csr_array:
-    """The relevant pairs whose item is in the mask; the shape stays."""
-    keep = mask[relevant.indices]
-    starts = np.concatenate([[0], np.cumsum(keep)])
-    return sparse.csr_array(
-        (relevant.data[keep], relevant.indices[keep], starts[relevant.indptr]), shape=relevant.shape
-    )

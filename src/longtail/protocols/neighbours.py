@@ -76,9 +76,11 @@ def beside(name: str, model: ItemModel, n_interactions: Int64) -> Factors:
     """similar(q, j) = (1 - g_q) r_j v_q . v_j + g_q z_q . z_j over unit vectors, as one inner product."""
     vectors = unit_rows(model.item_vectors)
     stored = vectors * model.fusion.trust(n_interactions)[:, None]
-    if model.fusion.similar_weight == 0 or model.content.shape[1] == 0:
+    if model.content.shape[1] == 0:
         return Factors(name, vectors, stored)
     gate = model.fusion.query_gate(n_interactions)[:, None]
+    gate[~vectors.any(axis=1)] = 1.0  # where one of the two is missing the other speaks alone, as when serving
+    gate[~model.content.any(axis=1)] = 0.0
     return Factors(
         name,
         np.hstack([(1 - gate) * vectors, gate * model.content]),

@@ -54,8 +54,9 @@ def new_users(
         catalog: all items that may be ranked; only their events are revealed and tested.
         fit: trains on the other users.
         reveal: numbers of items.
-        share: of the users with enough items that are held out in each draw.
-        draws: how often; novelty and exposure are told by the mean of their interactions.
+        share: of the users with enough items that are held out in each draw, rounded down but at least 30.
+        draws: how often; where the shares of all make up the whole, everybody is held out once. Novelty and exposure
+            are told by the mean of their interactions.
         options: None: the defaults; the seed is also that of the choice of users.
         progress: told of each stage.
 
@@ -142,7 +143,9 @@ def _train(
 
     def history(level: int) -> sparse.csr_array:
         shown = events.of_pairs(*order.first(people, level))
-        return aggregate(shown, parts.weights, items=seen.items, users=people, extend=False).matrix
+        return aggregate(
+            shown, parts.weights, items=seen.items, users=people, reference_time=training.last, extend=False
+        ).matrix
 
     revealed = history(levels[-1])
     found = held_out_pairs(pair_counts(tested), people, seen.items, n_catalog, revealed)
@@ -215,11 +218,13 @@ def _choose(order: _Order, levels: list[int], share: float, draws: int, seed: in
             "Reveal fewer, or use more events."
         )
     eligible = np.flatnonzero(order.n_items > kept[-1])
-    n = max(ENOUGH, round(share * len(eligible)))
+    n = max(ENOUGH, int(share * len(eligible) + 1e-9))
     if draws < 1 or n * draws > len(eligible):
         raise DataError(
             f"{draws} draws of {n:,} users need {n * draws:,} who took more than {kept[-1]} items; there are "
             f"{len(eligible):,}. Draw from 1 to {len(eligible) // n} times."
         )
-    chosen = np.random.default_rng(seed).choice(eligible, n * draws, replace=False)
-    return kept, [order.user_ids.take(np.sort(group)) for group in np.split(chosen, draws)]
+    generator = np.random.default_rng(seed)
+    everyone = draws > 1 and draws * share >= 1 - 1e-9  # then no rounding leaves anybody out
+    chosen = generator.permutation(eligible) if everyone else generator.choice(eligible, n * draws, replace=False)
+    return kept, [order.user_ids.take(np.sort(group)) for group in np.array_split(chosen, draws)]

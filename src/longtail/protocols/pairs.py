@@ -16,6 +16,9 @@ from longtail.data.events import Events
 from longtail.data.interactions import Interactions, aggregate
 from longtail.data.schema import WeightSettings
 
+#: Why a pair of somebody nobody knows is not tested.
+UNKNOWN = "user without training history"
+
 
 def pair_counts(events: Events) -> pa.Table:
     """The distinct pairs of some events with their number: ``user_id``, ``item_id``, ``events``."""
@@ -86,7 +89,7 @@ def held_out_pairs(
     candidate = (item >= 0) & (item < n_candidates)
     keep = known_user & candidate
     excluded = {
-        "user without training history": int((~known_user).sum()),
+        UNKNOWN: int((~known_user).sum()),
         "item not in the catalog": int((known_user & ~candidate).sum()),
     }
     if exclude_seen:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from scipy import sparse
 
 from longtail.core.arrays import Bool, Int64
@@ -18,7 +19,7 @@ from longtail.evaluate.result import ProtocolResult, Section
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import measure
 from longtail.protocols.methods import Factors, Fit, Method
-from longtail.protocols.pairs import held_out_pairs, of_pairs, pair_counts, without_pairs
+from longtail.protocols.pairs import UNKNOWN, held_out_pairs, of_pairs, pair_counts, rows_of, without_pairs
 from longtail.protocols.run import Options, check_rows, methods_of, taken
 
 
@@ -135,15 +136,17 @@ def reveal(
     """Train once a level and rank the whole catalog for the users whose pairs with the chosen items are tested.
 
     What training does not see of the chosen items and is not tested either is left out of those users' rankings, so
-    that levels differ in what is known and in nothing else. Beside the methods stands ``bridge``, longtail's prediction
-    from content alone.
+    that levels differ in what is known and in nothing else; so are users of whom the lowest level knows nothing, and
+    these are counted. Beside the methods stands ``bridge``, longtail's prediction from content alone.
 
     Raises:
         DataError: nothing can be tested.
         LeakError: training saw what it should not.
     """
     whole, part = plan.whole, plan.part
-    test = pair_counts(taken(of_pairs(events, whole, part.tested), options))
+    held_out = pair_counts(taken(of_pairs(events, whole, part.tested), options))
+    known = rows_of(held_out["user_id"], plan.training(events, plan.levels[0]).users()) >= 0
+    test = held_out.filter(pa.array(known))
     sections: list[Section] = []
     names: tuple[str, ...] = ()
     excluded: dict[str, int] = {}
@@ -169,7 +172,7 @@ def reveal(
         )
         sections += measured.sections
         names = tuple(method.name for method in methods)
-        excluded = found.excluded
+        excluded = found.excluded | {UNKNOWN: found.excluded[UNKNOWN] + len(held_out) - len(test)}
     return ProtocolResult(
         protocol=protocol,
         question=question,
@@ -184,7 +187,7 @@ def reveal(
         counts={
             "chosen items": len(part.items),
             "eligible items": int(plan.eligible.sum()),
-            "held-out pairs": len(test),
+            "held-out pairs": len(held_out),
             "tested pairs": sections[-1].n_pairs,
         },
         excluded=excluded,

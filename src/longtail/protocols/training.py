@@ -15,6 +15,7 @@ from longtail.calibrate.model import ItemModel
 from longtail.cf.als import AlsFit
 from longtail.content.cache import EncodingCache
 from longtail.content.combine import combine
+from longtail.core.errors import DataError, MissingExtraError
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
@@ -147,16 +148,19 @@ def parts_of(
     """
     plain = None
     if article and learned.features.present.any():
-        plain = fit(
-            learned.interactions.matrix,
-            learned.features,
-            learned.choices,
-            recipe.model.model_copy(update={"method": "article"}),
-            exposure=learned.exposure,
-            alone=AlsFit(learned.model.als_user_factors, learned.model.als_item_factors, ()),
-            seed=recipe.seed,
-            progress=progress,
-        )
+        try:
+            plain = fit(
+                learned.interactions.matrix,
+                learned.features,
+                learned.choices,
+                recipe.model.model_copy(update={"method": "article"}),
+                exposure=learned.exposure,
+                alone=AlsFit(learned.model.als_user_factors, learned.model.als_item_factors, ()),
+                seed=recipe.seed,
+                progress=progress,
+            )
+        except (DataError, MissingExtraError) as error:  # the baseline must not cost what it is compared with
+            progress.note(f"The article's method is not measured. {error}")
     return TrainedParts(
         interactions=learned.interactions,
         model=learned.model,

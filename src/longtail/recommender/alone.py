@@ -21,6 +21,10 @@ def als_alone(bundle: Bundle) -> Recommender:
             content=np.zeros((len(bundle.items), 0), dtype=np.float32),
             fusion=Fusion(),
             average_user=None,
+            # Plain ALS counts every item as seen and knows no prior, in fold-in as in training.
+            exposure=np.ones(len(bundle.items), dtype=np.float32),
+            precision=0.0,
+            window=None,
             indexes={},
         )
     )

@@ -25,8 +25,7 @@ from longtail.recommender.history import Unknown, known_row
 class Snapshot:
     """One state of the catalog. Nothing in it changes but what is made on first use, so any number of threads may read.
 
-    user -> item: stored (1 + b / (1 + n_i)) [v_i; g_i z_i], asked with [u + s_u ū; p], see
-        `longtail.recommender.asking`.
+    user -> item: stored b_i [v_i; g_i z_i], asked with [u + s_u ū; p], see `longtail.recommender.asking`.
     item -> item: stored [r_j v_j; z_j], asked with [(1 - g_q) v_q; g_q z_q], all v and z of unit length.
 
     Attributes:
