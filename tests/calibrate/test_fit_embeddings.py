@@ -1,17 +1,19 @@
 """Calibration from end to end on a small generated shop."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy import sparse
 
 from longtail.calibrate.alternation import Pull, alternate, predict_all
-from longtail.calibrate.embeddings import align, fit_embeddings
+from longtail.calibrate.embeddings import align, fit, fit_embeddings
 from longtail.calibrate.holdout import hold_out
 from longtail.calibrate.model import sources
 from longtail.calibrate.settings import CalibrationSettings
-from longtail.cf.als import AlsSettings, fit_als
+from longtail.cf.als import AlsSettings, fit_als, solve_users
 from longtail.content.combine import combine
 from longtail.core.errors import DataError
 from longtail.core.features import Features, Field
@@ -170,6 +172,89 @@ def test_guard_keeps_overall_quality():
     curves = fit_embeddings(interactions, features, ALS, QUICK).choices["curves"]
     floor = curves["als_alone"]["overall"]
     assert any(point["overall"] + point["noise"] >= floor for point in curves["rounds"]) or "guard" in curves
+
+
+def test_where_every_prior_costs_overall_quality_what_is_served_is_what_was_chosen_for(monkeypatch):
+    from longtail.calibrate import choices as module
+
+    interactions, features, _, _ = shop()
+    judged, floors = {}, []
+    rounds, average, fusion = module.choose_rounds, module.choose_average, module.choose_fusion
+
+    def costly(judge, run, short_of, pull, base, **rest):
+        pull = replace(pull, silent_exposure=1.0)
+        pull, number, state, quality, curve = rounds(judge, run, short_of, pull, base, **rest)
+        return pull, number, state, replace(quality, overall=0.5 * quality.overall), curve
+
+    def watched(judge, users, short, items, *rest, **more):
+        judged["items"] = items
+        return average(judge, users, short, items, *rest, **more)
+
+    def floored(asking, *rest, **more):
+        floors.append(more["floor"])
+        return fusion(asking, *rest, **more)
+
+    monkeypatch.setattr(module, "choose_rounds", costly)
+    monkeypatch.setattr(module, "choose_average", watched)
+    monkeypatch.setattr(module, "choose_fusion", floored)
+    train, held, new = hold_out(interactions.matrix, seed=0)
+    chosen = module.choose(train, held, features, ALS, QUICK, new=new)
+    assert chosen.report["guard"]
+    assert (chosen.pull.precision, chosen.pull.silent_exposure) == (0.0, 0.0)
+    assert floors == [chosen.report["als_alone"]["overall"]]  # nothing more may be lost than by chance
+    exposure = chosen.pull.exposure(train, None, new)
+    served = fit(train, features, chosen, QUICK, exposure=exposure)
+    silent = np.bincount(train.indices, minlength=len(new)) == 0
+    known = ~silent & features.present.any(axis=1)
+    lengths = np.linalg.norm(judged["items"], axis=1)
+    np.testing.assert_allclose(np.linalg.norm(served.item_vectors[known], axis=1), lengths[known], rtol=1e-3)
+    has = silent & served.has_prediction
+    assert (np.linalg.norm(served.item_vectors[has], axis=1) > 0.1).all()
+    assert (lengths[has] > 0.1).all()
+
+
+def test_an_exponent_that_few_items_can_tell_of_is_tried_all_the_same():
+    interactions, features, _, _ = shop()
+    settings = QUICK.model_copy(update={"min_interactions": (10**6,), "target_exponents": (0.0, 1.0)})
+    curve = fit_embeddings(interactions, features, ALS, settings).choices["curves"]["teaching"]
+    assert {point["target_exponent"] for point in curve} == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("method", ["als", "article"])
+def test_plain_users_are_those_that_a_history_folds_in_to(method):
+    interactions, features, _, _ = shop()
+    settings = QUICK.model_copy(update={"method": method, "article_threshold": 5, "tune_als": False})
+    model = fit_embeddings(interactions, features, ALS, settings)
+    folded = solve_users(interactions.matrix, model.als_item_factors, ALS).factors
+    np.testing.assert_array_equal(model.als_user_factors, folded)
+
+
+def test_grids_have_a_value_each_within_its_range():
+    for setting, values in {
+        "precisions": [-1.0], "fusion_half_lives": [0.0], "freshness": [-2.0], "similar_gates": [],
+        "average_half_lives": [], "silent_exposures": [1.5], "length_scales": [float("nan")], "min_interactions": [0],
+    }.items():  # fmt: skip
+        with pytest.raises(ValidationError, match=setting):
+            CalibrationSettings.model_validate({setting: values})
+
+
+def test_one_value_stands_where_nothing_can_be_chosen():
+    interactions, features, _, _ = shop()
+    nothing = SimpleNamespace(items=interactions.items, matrix=sparse.csr_array(interactions.matrix.shape, dtype="f4"))
+    pinned = {
+        "min_interactions": (2,), "precisions": (10.0,), "length_scales": (2.0,), "similar_gates": (0.0,),
+        "similar_doubts": (0.0,), "silent_exposures": (1.0,), "freshness": (0.3,), "average_weights": (0.5,),
+    }  # fmt: skip
+    choices = fit_embeddings(
+        interactions, features, ALS, QUICK.model_copy(update=pinned), validation=nothing
+    ).choices  # fmt: skip
+    assert choices["min_interactions"] == 2
+    assert (choices["pull"]["precision"], choices["pull"]["scale"], choices["pull"]["silent_exposure"]) == (10, 2, 1)
+    fusion = choices["fusion"]
+    assert (fusion["similar_weight"], fusion["similar_doubt"], fusion["freshness"]) == (0.0, 0.0, 0.3)
+    assert fusion["average_weight"] == 0.5
+    usual = fit_embeddings(interactions, features, ALS, QUICK, validation=nothing).choices
+    assert (usual["pull"]["precision"], usual["fusion"]["similar_weight"]) == (1.0, 0.4)
 
 
 @pytest.mark.parametrize("method", ["als", "article"])

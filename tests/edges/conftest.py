@@ -66,6 +66,7 @@ def make(
     per_user: int = 14,
     times: bool = True,
     even: bool = False,
+    model: str = "",
     seed: int = 0,
 ) -> Trained:
     """Users who each like one kind of thing take items of it, four times of five; ``even``: all items alike often."""
@@ -89,7 +90,7 @@ def make(
     catalog = pa.table({"item_id": ids, **columns(kind, rng)})
     header = '[events]\ntimestamp = ""\n' if not times else ""
     notes = Notes()
-    parsed = Recipe.parse(f"{header}{recipe}\n[als]\nfactors = 8\n[model]\nvalidation_users = 150\n")
+    parsed = Recipe.parse(f"{header}{recipe}\n[als]\nfactors = 8\n[model]\nvalidation_users = 150\n{model}")
     bundle = train(parsed, events=pa.table(events), catalog=catalog, progress=notes)
     names = {id: KINDS[k] for id, k in zip(ids, kind, strict=True)}
     taken = set(what)

@@ -179,6 +179,15 @@ def test_nothing_but_a_field_that_leaks_the_id(shop_of: Callable[..., Any], tmp_
     assert_sane(trained, tmp_path)
 
 
+def test_content_that_is_nothing_but_zeros(shop_of: Callable[..., Any], tmp_path: Path) -> None:
+    recipe = '[catalog.fields.look]\nkind = "vector"\n'
+    trained = shop_of(recipe, lambda kind, rng: {"look": [[0.0, 0.0, 0.0]] * len(kind)})
+    assert trained.bundle.bridge is None
+    assert any("content that says anything" in note for note in trained.notes)
+    assert {row.source for row in trained.shop.similar_items(trained.new[0], 5)} == {"fallback"}
+    assert_sane(trained, tmp_path)
+
+
 def test_content_without_any_signal(shop_of: Callable[..., Any], tmp_path: Path) -> None:
     recipe = '[catalog.fields.shelf]\nkind = "category"\n[catalog.fields.weight]\nkind = "number"\n'
 

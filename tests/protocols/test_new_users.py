@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from longtail.cf.als import solve_users
 from longtail.core.errors import DataError
+from longtail.core.vocabulary import Vocabulary
+from longtail.data.schema import WeightSettings
 from longtail.protocols.leaks import LeakError
 from longtail.protocols.methods import standard_methods
-from longtail.protocols.new_users import new_users
+from longtail.protocols.new_users import _choose, new_users
 from longtail.protocols.run import Options
 
 FAST = Options(resamples=50)
@@ -125,6 +128,29 @@ def test_new_users_are_folded_in_by_the_half_step_of_training(crowd, honest):
     np.testing.assert_allclose(methods["longtail"].user_vectors, expected, rtol=1e-5)
     expected = solve_users(history, parts.model.als_item_factors, parts.als).factors
     np.testing.assert_allclose(methods["ALS"].user_vectors, expected, rtol=1e-5)
+
+
+def test_what_is_revealed_is_as_old_as_in_training(crowd, honest, monkeypatch):
+    import longtail.protocols.new_users as module
+
+    seen = []
+    monkeypatch.setattr(
+        module, "standard_methods", lambda parts, history: seen.append(history) or standard_methods(parts, history)
+    )
+
+    def fit(training, catalog, **rest):
+        return replace(honest(training, catalog, **rest), weights=WeightSettings(half_life_days=1.0))
+
+    events, catalog = crowd
+    new_users(events, catalog, fit, reveal=(1,), share=0.4, options=FAST)
+    np.testing.assert_allclose(seen[0].data, 2.0**-13)  # of the first of fourteen days
+
+
+def test_draws_that_make_up_the_whole_hold_everybody_out_once():
+    order = SimpleNamespace(n_items=np.full(1006, 2), user_ids=Vocabulary([f"u{n:04d}" for n in range(1006)], "user"))
+    _, groups = _choose(order, [1], 0.1, 10, 0)
+    assert sorted(user for group in groups for user in group) == list(order.user_ids)
+    assert {len(group) for group in groups} == {100, 101}
 
 
 def test_a_run_that_saw_the_held_out_users_is_caught(crowd, honest, make):

@@ -64,6 +64,18 @@ def test_each_level_trains_on_so_many_users_of_the_chosen_items(shop, honest):
     assert all(section.n_candidates == len(catalog.items) for section in result.sections)
 
 
+def test_users_whom_the_lowest_level_does_not_know_are_left_out_of_all(shop, honest, make):
+    events, catalog = shop
+    rows = [tuple(row[name] for name in ("user_id", "item_id", "event_type", "timestamp")) for row in
+            events.to_arrow().to_pylist()]  # fmt: skip
+    for item in sorted({row[1] for row in rows}):
+        rows += [(f"{item} alone {number}", item, rows[0][2], rows[0][3]) for number in range(20)]
+    result = few_shot(make.events(rows), catalog, honest, levels=(0, 5), most=100, options=FAST)
+    assert len({(section.n_users, section.n_pairs) for section in result.sections}) == 1
+    assert result.excluded["user without training history"] > 0
+    assert result.counts["held-out pairs"] == result.sections[0].n_pairs + sum(result.excluded.values())
+
+
 def test_every_pair_of_a_known_user_is_either_tested_or_left_out_of_their_ranking(shop, honest, monkeypatch):
     import longtail.protocols.reveal as module
 

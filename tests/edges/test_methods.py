@@ -1,0 +1,63 @@
+"""Every method of the recipe trains, answers alike to a user and to their history, and says where answers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from longtail.recommender import Recommender, als_alone
+
+ONE = '[catalog.fields.kind]\nkind = "category"\n'
+
+
+def by_kind(kind: np.ndarray, rng: np.random.Generator) -> dict[str, list[Any]]:
+    return {"kind": [("rope", "lamp", "tent", "boot")[k] for k in kind]}
+
+
+@pytest.fixture(scope="module", params=["longtail", "als", "article"])
+def trained(request: pytest.FixtureRequest, shop_of: Callable[..., Any]) -> Any:
+    method = f'method = "{request.param}"\narticle_threshold = 5\n'
+    return request.param, shop_of(ONE, by_kind, model=method)
+
+
+def history_of(shop: Recommender, user: str) -> dict[str, float]:
+    row = shop.bundle.history[[shop.bundle.users.row(user)]]
+    return dict(zip(shop.bundle.items.take(row.indices), row.data.tolist(), strict=True))
+
+
+def assert_alike(shop: Recommender) -> None:
+    for number in range(0, 150, 10):
+        known = shop.recommend(f"u{number}", 10)
+        told = shop.recommend_for(history_of(shop, f"u{number}"), 10)
+        assert list(known.item_ids) == list(told.item_ids)
+        np.testing.assert_allclose([row.score for row in known], [row.score for row in told], atol=1e-4)
+
+
+def test_a_known_user_gets_what_their_history_gets(trained: Any) -> None:
+    _, shop = trained
+    assert_alike(shop.shop)
+
+
+def test_so_does_the_shop_as_als_alone_sees_it(trained: Any) -> None:
+    _, shop = trained
+    assert_alike(als_alone(shop.bundle))
+
+
+def test_new_items_are_what_the_method_makes_of_them(trained: Any) -> None:
+    method, shop = trained
+    (source,) = {shop.shop.item_info(item).source for item in shop.new}
+    assert source == ("fallback" if method == "als" else "predicted")
+
+
+def test_events_of_a_new_item_count_at_once(trained: Any) -> None:
+    _, shop = trained
+    bundle = shop.bundle
+    events = [{"user_id": f"u{number}", "item_id": shop.new[0], "timestamp": bundle.manifest.fingerprint["last"]}
+              for number in range(6)]  # fmt: skip
+    changed = Recommender(bundle)
+    changed.update_events(events)
+    assert changed.item_info(shop.new[0]).source in ("learned", "blended")
+    assert np.isfinite([row.score for row in changed.recommend("u0", 5)]).all()
