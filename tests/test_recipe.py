@@ -204,3 +204,14 @@ def test_the_recipe_in_the_documentation_is_one() -> None:
     recipe = Recipe.parse(block)
     assert recipe.weights.types == {"view": 1.0, "add to cart": 3.0, "purchase": 4.0}
     assert recipe.catalog.fields["price"].within == "type"
+
+
+def test_all_problems_are_told_at_once_each_once() -> None:
+    message = refused(
+        MINIMAL + "[model]\nprecisions = []\nfusion_half_lives = [0.0]\nroundss = 2\n[als]\nfactors = 0\n"
+    )
+    assert message.splitlines()[0].endswith("has 4 problems:")
+    assert "model.roundss: unknown key. Did you mean `rounds`?" in message
+    assert "model.precisions: found [], expected a list of at least 1." in message
+    assert "model.fusion_half_lives.0: found 0.0, expected a number above 0.0." in message
+    assert "als.factors: found 0, expected a number of at least 1." in message

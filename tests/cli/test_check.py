@@ -211,7 +211,7 @@ def test_a_join_that_matches_nothing_stops_with_examples_and_a_guess(tmp_path: P
     assert "'001'" in stop
     assert "In the catalog: '1', '2'" in stop
     assert "leading zeros" in stop
-    assert "catalog.item_id = \"lpad(..., 3, '0')\"" in stop
+    assert "catalog.item_id = \"lpad(item_id, 3, '0')\"" in stop  # to be pasted
     shown = run(recipe, code=1)
     assert "Only 0.0% of the events' items are in the catalog." in shown
     assert "Not ready to train." in shown
@@ -399,3 +399,18 @@ def test_what_fields_become_in_numbers_and_words(tmp_path: Path) -> None:
 def test_a_picture_model_that_is_not_there_stops(tmp_path: Path) -> None:
     picture = '\n[catalog.fields.photo]\nkind = "image"\ncolumn = "name"\nmodel = "nowhere.pth"\n'
     assert "nowhere.pth" in findings(report(shop(tmp_path, recipe=RECIPE + picture), code=1), "stop")
+
+
+def test_a_weight_of_a_field_that_content_will_not_have_stops(tmp_path: Path) -> None:
+    recipe = shop(tmp_path)
+    recipe.write_text(recipe.read_text() + "\n[model.field_weights]\natributes = 1.0\n")
+    stop = findings(report(recipe, code=1), "stop")
+    assert "model.field_weights names 'atributes'" in stop
+
+
+def test_a_catalog_that_cannot_be_read_is_not_called_missing(tmp_path: Path) -> None:
+    recipe = shop(tmp_path)
+    recipe.write_text(recipe.read_text().replace("items.csv", "item.csv"))
+    found = report(recipe, code=1)
+    assert "item.csv" in findings(found, "stop")
+    assert "There is no catalog" not in findings(found, "warning")

@@ -89,3 +89,12 @@ def test_weights_too_large_are_refused() -> None:
     weights = WeightSettings(value_exponent=4.0)
     found = read_arrivals([{"user_id": "u", "item_id": "i", "value": 1e200}], weights, now=NOW)
     assert found.refusals.count("non-finite weight") == 1
+
+
+def test_a_column_under_another_name_stops_the_batch_and_says_which() -> None:
+    with pytest.raises(DataError, match=r"Event 2 has 'event'.*Did you mean 'event_type'"):
+        read_arrivals(
+            [{"user_id": "a", "item_id": "x"}, {"user_id": "a", "item_id": "x", "event": "buy"}], WeightSettings()
+        )
+    with pytest.raises(DataError, match="Event 1 has 'ts'; events have user_id"):
+        read_arrivals([{"user_id": "a", "item_id": "x", "ts": "2020-01-01"}], WeightSettings())

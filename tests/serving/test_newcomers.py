@@ -120,7 +120,7 @@ def test_where_content_says_nothing_new_items_get_the_fallback_of_their_category
     asked = plain.similar_to(WINE, 3)
     column = plain.bundle.category_column
     assert column is not None
-    assert "content says nothing" in asked.note
+    assert "by behaviour alone" in asked.note
     assert repr(WINE[column]) in asked.note
     assert [row.source for row in asked] == ["fallback"] * 3
     kinds = dict(zip(plain.bundle.items, plain.bundle.catalog.column(column).to_pylist(), strict=True))

@@ -191,11 +191,11 @@ class ItemModel:
 def sources(n_interactions: Int64, has_prediction: Bool, behaviour_share: Float32) -> npt.NDArray[np.uint8]:
     """Where each item's vector comes from, ``(n,) uint8`` codes into ``core.ranking.SOURCES``.
 
-    No interactions: ``predicted``, or ``fallback`` without a prediction. Otherwise ``learned`` where there is no
-    prediction or behaviour's share is at least 0.95, else ``blended``.
+    No interactions, or none that count: ``predicted``, or ``fallback`` without a prediction. Otherwise ``learned``
+    where there is no prediction or behaviour's share is at least 0.95, else ``blended``.
     """
     code = {source: SOURCES.index(source) for source in SOURCES}
-    silent = n_interactions == 0
+    silent = (n_interactions == 0) | (has_prediction & (behaviour_share == 0))  # the article's switch has no between
     learned = ~has_prediction | (behaviour_share >= LEARNED_FROM)
     result = np.where(
         silent,

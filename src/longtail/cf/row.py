@@ -6,6 +6,9 @@ and V'EV is known, so that what is left is one small system, the same one:
     A x = α V_r'b + τ f   with   A = α₀ e V'EV + (λ + τ) I + α V_r' D V_r
 
 The solution is a sum over the row's pairs and its prior, which is what an explanation is made of.
+
+All of it is too small for threads of BLAS: on a machine with anything else to do they wait for each other many times
+longer than they work.
 """
 
 from __future__ import annotations
@@ -68,9 +71,10 @@ class RowSystem:
 
     def over(self, right: Float64) -> Float64:
         """A^-1 times ``right (d,)`` or ``(d, k)``; zero in directions without penalty and evidence."""
-        if self.lower is not None:
-            return np.asarray(scipy.linalg.cho_solve((self.lower, True), right, check_finite=False))
-        return np.asarray(scipy.linalg.pinvh(self.matrix, rtol=1e-10) @ right)
+        with one_blas_thread():
+            if self.lower is not None:
+                return np.asarray(scipy.linalg.cho_solve((self.lower, True), right, check_finite=False))
+            return np.asarray(scipy.linalg.pinvh(self.matrix, rtol=1e-10) @ right)
 
     def solve(self) -> Float32:
         """x, ``(d,) float32``; zero without pairs and prior."""
@@ -98,7 +102,8 @@ def user_system(
         exposure: ``(n,)``, of the items that were taken.
     """
     pairs = Pairs(_one_row(weights), settings, column_exposure=exposure)
-    return _system(shared, vectors, pairs, settings)
+    with one_blas_thread():
+        return _system(shared, vectors, pairs, settings)
 
 
 def item_system(
@@ -124,7 +129,8 @@ def item_system(
     """
     pairs = Pairs(_one_row(weights), settings, row_exposure=np.array([exposure], dtype=np.float32))
     tau = 0.0 if prior is None else float(precision)
-    return _system(shared, vectors, pairs, settings, exposure=float(exposure), prior=prior, precision=tau)
+    with one_blas_thread():
+        return _system(shared, vectors, pairs, settings, exposure=float(exposure), prior=prior, precision=tau)
 
 
 def _one_row(weights: Float32) -> csr_array:

@@ -37,6 +37,8 @@ def explain(
         raise typer.BadParameter("--similar compares two items, and by what the user took only a user is explained")
     shop = Recommender.load(bundle)
     if item is None:
+        if asked not in shop.bundle.items and asked in shop.bundle.users:
+            raise typer.BadParameter(f"{asked!r} is a user: name the ITEM too, longtail explain BUNDLE USER ITEM")
         info = shop.item_info(asked)
         if as_json:
             print_json(info.to_dict())

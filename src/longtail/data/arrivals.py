@@ -6,6 +6,7 @@ test holds the two together.
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def read_arrivals(
     """Judge and weigh new events.
 
     Args:
-        rows: with the keys `COLUMNS`; others mean nothing here. Without ``event_type`` an event is of the one type
+        rows: with keys of `COLUMNS` and no others. Without ``event_type`` an event is of the one type
             ``event``, without ``timestamp`` it happened now, without ``value`` it counts as 1. Ids are text, or whole
             numbers, which become their decimal text. Times are datetimes or ISO 8601 text; without a zone in UTC.
         weights: as at training.
@@ -63,7 +64,8 @@ def read_arrivals(
         now: None: the current time.
 
     Raises:
-        DataError: a row is no mapping, or lacks the key ``user_id`` or ``item_id``.
+        DataError: a row is no mapping, lacks the key ``user_id`` or ``item_id``, or has a key that is none of these: a
+            time under another name would count as none.
     """
     now = utc(now) if now is not None else datetime.now(UTC).replace(tzinfo=None)
     accepted: list[Arrival] = []
@@ -74,6 +76,13 @@ def read_arrivals(
         if not isinstance(row, Mapping) or not {"user_id", "item_id"} <= row.keys():
             found = sorted(map(str, row)) if isinstance(row, Mapping) else type(row).__name__
             raise DataError(f"Event {read} must have a user_id and an item_id; found {found}. Name its columns so.")
+        unknown = [str(key) for key in row if key not in COLUMNS]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], [name for name in COLUMNS if name not in row], n=1, cutoff=0.4)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise DataError(
+                f"Event {read} has {unknown[0]!r}; events have {', '.join(COLUMNS)} and nothing else.{hint}"
+            )
         arrival = _judge(row, weights, reference_time, now)
         if isinstance(arrival, str):
             refused.setdefault(arrival, []).append(row)

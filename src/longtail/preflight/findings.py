@@ -35,7 +35,7 @@ def find(recipe: Recipe, report: Preflight) -> Iterator[Finding]:
     if report.summary is not None:
         yield from _summary(report)
     if report.join is not None:
-        yield from _join(report.join)
+        yield from _join(recipe, report.join)
     yield from _fields(recipe, report)
     yield from _weights(recipe, report)
     if report.cost is not None:
@@ -95,7 +95,7 @@ def _summary(report: Preflight) -> Iterator[Finding]:
         yield Finding.warning(f"All events are at one time, {summary.first}. Is events.timestamp the right column?")
 
 
-def _join(join: Join) -> Iterator[Finding]:
+def _join(recipe: Recipe, join: Join) -> Iterator[Finding]:
     if join.catalog_items == 0 or join.event_items == 0:
         return
     if join.share < _HALF:
@@ -103,8 +103,8 @@ def _join(join: Join) -> Iterator[Finding]:
         if join.mismatch is not None:
             message += (
                 f" They seem to differ in {join.mismatch.difference}: written alike, {join.mismatch.share:.0%} would "
-                f"match. In the recipe: {_remedy('events', join.mismatch.left_sql)}"
-                f"{_remedy('catalog', join.mismatch.right_sql)}".rstrip(", ")
+                f"match. In the recipe: {_remedy('events', join.mismatch.left_sql, recipe.events.item_id)}"
+                f"{_remedy('catalog', join.mismatch.right_sql, recipe.catalog.item_id)}".rstrip(", ")
                 + "."
             )
         else:
@@ -117,12 +117,14 @@ def _join(join: Join) -> Iterator[Finding]:
         )
 
 
-def _remedy(section: str, form: str) -> str:
-    return "" if form == "{id}" else f"{section}.item_id = {toml_text(form.format(id='...'))}, "
+def _remedy(section: str, form: str, read: str) -> str:
+    return "" if form == "{id}" else f"{section}.item_id = {toml_text(form.format(id=read))}, "
 
 
 def _fields(recipe: Recipe, report: Preflight) -> Iterator[Finding]:
     if report.catalog is None:
+        if recipe.catalog.source is not None:  # it could not be read, and that is told
+            return
         yield Finding.warning(
             "There is no catalog: items without events cannot be predicted, and nothing is known of any item but its "
             "events. Add [catalog]."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 from collections.abc import Iterator
 from datetime import datetime
@@ -76,6 +77,7 @@ def preflight(
             fields = cover(items, recipe.data_folder)
             try:
                 becomes = preview(items)
+                failures += _misnamed_weights(recipe, {str(one["into"]) for one in becomes})
             except LongtailError as error:
                 failures.append(Finding.stop(str(error)))
     report = Preflight(
@@ -116,6 +118,14 @@ def _unreadable(recipe: Recipe) -> Iterator[Finding]:
                 look(model, allow_network=False)
             except LongtailError as error:
                 yield Finding.stop(str(error))
+
+
+def _misnamed_weights(recipe: Recipe, names: set[str]) -> Iterator[Finding]:
+    """Weights of fields that content will not have."""
+    for name in sorted(set(recipe.model.field_weights or {}) - names):
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(map(repr, sorted(names)))}."
+        yield Finding.stop(f"model.field_weights names {name!r}, which is no field of the content. {hint}")
 
 
 def _summary(events: Events, interactions: Interactions) -> EventsSummary:

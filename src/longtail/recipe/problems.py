@@ -28,6 +28,7 @@ _EXPECTED = {
     "model_type": "a section [{path}]",
     "dict_type": "a section [{path}]",
     "tuple_type": "a list",
+    "too_short": "a list of at least {min_length}",
     "missing": "a value",
     "literal_error": "{expected}",
 }
@@ -42,10 +43,13 @@ def describe_unknown(model: type[BaseModel], values: Mapping[str, Any]) -> list[
 
 
 def describe_invalid(model: type[BaseModel], error: ValidationError) -> list[str]:
-    """One message per invalid value: its path, what was found, what was expected."""
+    """One message per invalid value: its path, what was found, what was expected. Unknown keys are left out."""
     found: dict[str, tuple[Any, list[str]]] = {}
-    for problem in error.errors():
-        path = ".".join(_without_union_members(model, problem["loc"]))
+    problems = [problem for problem in error.errors() if problem["type"] != "extra_forbidden"]
+    located = [".".join(_without_union_members(model, problem["loc"])) for problem in problems]
+    for path, problem in zip(located, problems, strict=True):
+        if problem["type"] == "too_short" and any(other.startswith(f"{path}.") for other in located):
+            continue  # it has members, and it is they that are wrong
         if problem["type"] == "value_error":
             text = str(problem["ctx"]["error"])
             expected = text.split("\n") if not path else [f"{path}: {text}"]

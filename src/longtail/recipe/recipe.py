@@ -123,11 +123,10 @@ class Recipe(Settings):
             for key in _SHARED
             if isinstance(values.get(section), dict) and key in values[section] and _has(cls, section, key)
         ]
-        if not problems:
-            try:
-                recipe = cls.model_validate(values)
-            except ValidationError as error:
-                problems = describe_invalid(cls, error)
+        try:
+            recipe = cls.model_validate(values)
+        except ValidationError as error:
+            problems += describe_invalid(cls, error)
         if problems:
             many = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
             raise RecipeError("\n  ".join([f"{name} has {many}:", *problems]))

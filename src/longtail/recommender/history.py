@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -20,8 +20,10 @@ def known_row(vocabulary: Vocabulary, id: str, unknown: Unknown) -> int | None:
 
     Raises:
         UnknownIdError: it is unknown and the caller does not; names the nearest ids.
-        DataError: it is no text.
+        DataError: it is no text, or there is no such way with unknown ids.
     """
+    if unknown not in get_args(Unknown):
+        raise DataError(f"unknown is {' or '.join(map(repr, get_args(Unknown)))}; found {unknown!r}.")
     if not isinstance(id, str):
         raise DataError(
             f"Ids are text, so that leading zeros survive; found {id!r} of type {type(id).__name__}. Pass {str(id)!r}."

@@ -101,7 +101,8 @@ class Recommender:
         allowed[row] = False
         query = item_query(bundle, snapshot.item_vector(row), bundle.content[row], int(bundle.n_interactions[row]))
         if query is None:
-            note = f"The item {item_id!r} has neither events nor content"
+            lacks = "neither events nor content" if bundle.bridge is not None else "no events, and content is not used"
+            note = f"The item {item_id!r} has {lacks}"
             return _popular_of_its_kind(bundle, bundle.catalog.slice(row, 1), allowed, groups, k, note)
         return _ranked(snapshot, "item_item", query, allowed, groups, k)
 
@@ -130,7 +131,7 @@ class Recommender:
         note = joined(*_unread(found))
         query = item_query(bundle, found.predictions[0], found.content[0], 0)
         if query is None:
-            said = "In this shop content says nothing about behaviour"
+            said = "This shop goes by behaviour alone"
             said = said if bundle.content_model is None else "The row has no content to go by"
             return _popular_of_its_kind(bundle, found.catalog.table, allowed, groups, k, joined(note, said))
         return _ranked(snapshot, "item_item", query, allowed, groups, k, note)
