@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from longtail.cli.main import app
+from longtail.recommender import Recommender
 
 
 def adds(printed: str) -> tuple[list[float], float]:
@@ -66,3 +67,10 @@ def test_refuses_what_cannot_be_asked(trained_shop: Path) -> None:
     bundle = str(trained_shop / "shop.bundle")
     for arguments in (["--similar", bundle, "00001"], ["--similar", "--by-history", bundle, "00001", "00002"]):
         assert CliRunner().invoke(app, ["explain", *arguments]).exit_code == 2
+
+
+def test_a_user_alone_is_told_that_an_item_is_missing(trained_shop: Path) -> None:
+    user = Recommender.load(trained_shop / "shop.bundle").bundle.users.id(0)
+    result = CliRunner().invoke(app, ["explain", str(trained_shop / "shop.bundle"), user])
+    assert result.exit_code == 2
+    assert "is a user" in result.output

@@ -6,8 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from longtail.core.errors import MissingExtraError
+from longtail.core.progress import SilentProgress
+from longtail.pipeline import learn, read
+from longtail.recipe import Recipe
 from longtail.recommender import Recommender, als_alone
 
 ONE = '[catalog.fields.kind]\nkind = "category"\n'
@@ -61,3 +66,28 @@ def test_events_of_a_new_item_count_at_once(trained: Any) -> None:
     changed.update_events(events)
     assert changed.item_info(shop.new[0]).source in ("learned", "blended")
     assert np.isfinite([row.score for row in changed.recommend("u0", 5)]).all()
+
+
+def test_evaluation_goes_on_where_the_article_cannot_be_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    import longtail.protocols.training as training
+
+    said: list[str] = []
+    rng = np.random.default_rng(0)
+    ids = [f"i{number:02d}" for number in range(40)]
+    catalog = pa.table({"item_id": ids, "kind": [("rope", "lamp")[number % 2] for number in range(40)]})
+    taken = [(f"u{user}", ids[2 * item + user % 2]) for user in range(60) for item in rng.choice(20, 6, replace=False)]
+    events = pa.table({"user_id": [user for user, _ in taken], "item_id": [item for _, item in taken]})
+    recipe = Recipe.parse(f'[events]\ntimestamp = ""\n{ONE}[als]\nfactors = 4\n[model]\nvalidation_users = 50\n')
+    accepted, items = read(recipe, events=events, catalog=catalog)
+    learned = learn(recipe, accepted, items)
+
+    def without_torch(*_: Any, **__: Any) -> None:
+        raise MissingExtraError("Training the network bridge", "text", "torch")
+
+    monkeypatch.setattr(training, "fit", without_torch)
+    progress = SilentProgress()
+    monkeypatch.setattr(progress, "note", said.append, raising=False)
+    parts = training.parts_of(recipe, learned, progress=progress)
+    assert parts.article is None
+    assert said[0].startswith("The article's method is not measured.")
+    assert "torch" in said[0]

@@ -54,6 +54,15 @@ def test_neighbours_are_scored_by_the_formula(make):
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_an_item_without_a_vector_asks_by_its_content_as_it_does_when_served(make):
+    model = make.model(5, 20)
+    vectors = model.item_vectors.copy()
+    vectors[7] = 0
+    model = replace(model, item_vectors=vectors, fusion=Fusion(similar_weight=0.0))
+    scores = beside("longtail", model, np.arange(20)).score_block(np.array([7]))[0]
+    np.testing.assert_allclose(scores, model.content @ model.content[7], rtol=1e-4, atol=1e-6)
+
+
 def test_a_neighbour_hardly_anybody_took_is_doubted(make):
     model = replace(make.model(5, 20), fusion=Fusion(similar_weight=0.6, similar_half_at=10.0, similar_doubt=0.5))
     counts = np.arange(20) * 3

@@ -366,3 +366,8 @@ def test_many_threads_read_at_once(bundle: Bundle) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_there_are_two_ways_with_unknown_ids_and_no_others(shop: Recommender) -> None:
+    with pytest.raises(DataError, match="'error' or 'fallback'; found 'popular'"):
+        shop.recommend("zzz", 5, unknown="popular")  # type: ignore[arg-type]
