@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from longtail.content.combine import combine, reduce
 from longtail.core.arrays import Bool, Float32
 from longtail.core.features import Features
 from longtail.core.progress import SILENT, Progress
+
+Part = TypeVar("Part", "Choices", Pull, Fusion)
 
 
 @dataclass(frozen=True)
@@ -158,14 +160,14 @@ def choose(
     seen_since = exposure
     exposure = pull.exposure(train, seen_since, new)
 
-    def run(candidate: Pull, exposure: Float32 = exposure) -> Iterator[Alternation]:
+    def run(candidate: Pull) -> Iterator[Alternation]:
         return alternate(
             train, users, items, features, z, candidate, als, quick, rounds=settings.rounds, last_method="kernel",
             min_interactions=minimum, tail_below=settings.tail_below, exposure=exposure, first=taught_first,
             seed=seed, progress=progress,
         )  # fmt: skip
 
-    def short_of(state: Alternation, exposure: Float32 = exposure) -> Float32:
+    def short_of(state: Alternation) -> Float32:
         return solve_users(judge.short, state.item_vectors, als, exposure=exposure).factors
 
     pull, rounds, state, quality, report["rounds"] = choose_rounds(
@@ -179,9 +181,9 @@ def choose(
         # seen would be solved to nothing: they keep their prediction.
         pull = replace(pull, precision=0.0, silent_exposure=0.0)
         exposure = pull.exposure(train, seen_since, new)
-        *_, state = islice(run(pull, exposure), rounds)
+        *_, state = islice(run(pull), rounds)
     choices = replace(choices, rounds=rounds, pull=pull)
-    short = short_of(state, exposure)
+    short = short_of(state)
     mean = average_of(state.user_factors, train)
     fusion, report["average"] = choose_average(
         judge, state.user_factors[judge.users], short, state.item_vectors, mean, base,
@@ -275,33 +277,35 @@ def _alone(choices: Choices, why: str, progress: Progress) -> Choices:
 
 def _defaults(choices: Choices, settings: CalibrationSettings, note: str) -> Choices:
     """What stands where nothing can be chosen: the default, unless the settings leave one value only."""
-
-    def set_to(grid: Sequence[Any], default: Any) -> Any:
-        return grid[0] if len(grid) == 1 else default
-
-    pull, fusion = choices.pull, choices.fusion
-    return replace(
-        choices,
-        rounds=settings.rounds if settings.method == "longtail" else 0,
-        min_interactions=set_to(settings.min_interactions, choices.min_interactions),
-        field_weights=settings.field_weights or {},
-        pull=replace(
-            pull,
-            precision=set_to(settings.precisions, pull.precision),
-            exponent=set_to(settings.length_exponents, pull.exponent),
-            target_exponent=set_to(settings.target_exponents, pull.target_exponent),
-            scale=set_to(settings.length_scales, pull.scale),
-            silent_exposure=set_to(settings.silent_exposures, pull.silent_exposure),
+    return _set(
+        replace(
+            choices,
+            rounds=settings.rounds if settings.method == "longtail" else 0,
+            field_weights=settings.field_weights or {},
+            pull=_set(
+                choices.pull,
+                precision=settings.precisions,
+                exponent=settings.length_exponents,
+                target_exponent=settings.target_exponents,
+                scale=settings.length_scales,
+                silent_exposure=settings.silent_exposures,
+            ),
+            fusion=_set(
+                choices.fusion,
+                weight=settings.fusion_weights,
+                half_at=settings.fusion_half_lives,
+                freshness=settings.freshness,
+                average_weight=settings.average_weights,
+                average_half_at=settings.average_half_lives,
+                similar_weight=settings.similar_gates,
+                similar_doubt=settings.similar_doubts,
+            ),
+            report={"note": note},
         ),
-        fusion=replace(
-            fusion,
-            weight=set_to(settings.fusion_weights, fusion.weight),
-            half_at=set_to(settings.fusion_half_lives, fusion.half_at),
-            freshness=set_to(settings.freshness, fusion.freshness),
-            average_weight=set_to(settings.average_weights, fusion.average_weight),
-            average_half_at=set_to(settings.average_half_lives, fusion.average_half_at),
-            similar_weight=set_to(settings.similar_gates, fusion.similar_weight),
-            similar_doubt=set_to(settings.similar_doubts, fusion.similar_doubt),
-        ),
-        report={"note": note},
+        min_interactions=settings.min_interactions,
     )
+
+
+def _set(part: Part, **grids: Sequence[Any]) -> Part:
+    """The same with the value of every grid that has but one."""
+    return replace(part, **{name: grid[0] for name, grid in grids.items() if len(grid) == 1})

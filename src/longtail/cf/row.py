@@ -69,12 +69,12 @@ class RowSystem:
     pulls: Float64
     prior: Float64
 
+    @one_blas_thread()
     def over(self, right: Float64) -> Float64:
         """A^-1 times ``right (d,)`` or ``(d, k)``; zero in directions without penalty and evidence."""
-        with one_blas_thread():
-            if self.lower is not None:
-                return np.asarray(scipy.linalg.cho_solve((self.lower, True), right, check_finite=False))
-            return np.asarray(scipy.linalg.pinvh(self.matrix, rtol=1e-10) @ right)
+        if self.lower is not None:
+            return np.asarray(scipy.linalg.cho_solve((self.lower, True), right, check_finite=False))
+        return np.asarray(scipy.linalg.pinvh(self.matrix, rtol=1e-10) @ right)
 
     def solve(self) -> Float32:
         """x, ``(d,) float32``; zero without pairs and prior."""
@@ -102,8 +102,7 @@ def user_system(
         exposure: ``(n,)``, of the items that were taken.
     """
     pairs = Pairs(_one_row(weights), settings, column_exposure=exposure)
-    with one_blas_thread():
-        return _system(shared, vectors, pairs, settings)
+    return _system(shared, vectors, pairs, settings)
 
 
 def item_system(
@@ -129,8 +128,7 @@ def item_system(
     """
     pairs = Pairs(_one_row(weights), settings, row_exposure=np.array([exposure], dtype=np.float32))
     tau = 0.0 if prior is None else float(precision)
-    with one_blas_thread():
-        return _system(shared, vectors, pairs, settings, exposure=float(exposure), prior=prior, precision=tau)
+    return _system(shared, vectors, pairs, settings, exposure=float(exposure), prior=prior, precision=tau)
 
 
 def _one_row(weights: Float32) -> csr_array:
@@ -138,6 +136,7 @@ def _one_row(weights: Float32) -> csr_array:
     return csr_array((np.asarray(weights, np.float32), np.arange(n), np.array([0, n])), shape=(1, n))
 
 
+@one_blas_thread()
 def _system(
     shared: Shared,
     vectors: Float32,
