@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -44,6 +45,12 @@ class TestGuard:
         candidates = [Quality(0.1, 0.1, 0.1), Quality(0.099, 0.2, 0.2, noise=0.002)]
         assert pick(candidates, self.base, floor=0.1) == 1
 
+    def test_a_loss_for_users_of_whom_little_is_known_may_be_chance_too(self):
+        base = Quality(0.1, 0.1, 0.1, short=0.05)
+        candidates = [base, Quality(0.1, 0.1, 0.2, short=0.049, short_noise=0.002)]
+        assert pick(candidates, base, floor=0.1) == 1
+        assert pick([base, replace(candidates[1], short_noise=0.0005)], base, floor=0.1) == 0
+
     def test_nothing_passes_then_the_best_overall(self):
         assert pick([Quality(0.05, 1, 1), Quality(0.09, 0, 0)], self.base, floor=0.1) == 1
 
@@ -76,17 +83,29 @@ class TestJudge:
         assert judge.masks["overall"].tolist() == [True, True, False, True]
         assert judge.masks["rare"].tolist() == [True, True, False, False]
 
-    def test_a_loss_within_one_standard_error_of_the_reference_is_no_loss(self):
+    @pytest.mark.parametrize("chance", [1.0, 2.5])
+    def test_a_loss_within_so_many_standard_errors_of_the_reference_is_no_loss(self, chance):
         rng = np.random.default_rng(2)
         train = sparse.csr_array((rng.random((80, 12)) < 0.2).astype(np.float32))
         later = sparse.csr_array((rng.random((80, 12)) < 0.2).astype(np.float32))
-        judge = Judge(train, later, k=3)
-        users = rng.standard_normal((len(judge.users), 4)).astype(np.float32)
+        judge = Judge(train, later, k=3, chance=chance)
+        users, short = rng.standard_normal((2, len(judge.users), 4)).astype(np.float32)
         items = rng.standard_normal((12, 4)).astype(np.float32)
-        alone = judge.refer_to(users, items)
-        assert alone.noise == 0
-        other = judge.measure(users, items + rng.standard_normal((12, 4)).astype(np.float32))
-        assert other.noise > 0
+        alone = judge.refer_to(users, items, short)
+        assert (alone.noise, alone.short_noise) == (0, 0)
+        assert alone.short == judge.measure(short, items).overall == judge.measure_short(short, items)
+        moved = items + rng.standard_normal((12, 4)).astype(np.float32)
+        other = judge.measure(users, moved, short=short)
+
+        def each(who, what):
+            return judge._values(lambda rows: who[rows] @ what.T, ["overall"])["overall"]
+
+        for who, noise in ((users, other.noise), (short, other.short_noise)):
+            differences = each(who, moved) - each(who, items)
+            assert noise == pytest.approx(chance * differences.std(ddof=1) / np.sqrt(len(differences)))
+        assert other.keeps_short(other.short + 0.9 * other.short_noise)
+        assert not other.keeps_short(other.short + 1.1 * other.short_noise)
+        assert judge.measure(users, moved).keeps_short(1.0)  # what was not measured costs nothing
         assert other.keeps(other.overall + 0.9 * other.noise)
         assert not other.keeps(other.overall + 1.1 * other.noise)
 
@@ -200,8 +219,7 @@ class TestRounds:
     def chosen(self, results):
         judge = SimpleNamespace(
             users=np.arange(1),
-            measure=lambda users, items: Quality(*items[:3]),
-            measure_short=lambda short, items: short,
+            measure=lambda users, items, short: replace(Quality(*items[:3]), short=short),
         )
 
         def short_of(state):

@@ -89,7 +89,7 @@ def choose(
     """
     judge = Judge(
         train, validation, k=settings.k, tail_below=settings.tail_below, max_users=settings.validation_users,
-        new=new, new_share=PAIRS, seed=seed,
+        new=new, new_share=PAIRS, chance=settings.chance, seed=seed,
     )  # fmt: skip
     if not judge.usable:
         note = "Validation holds next to nothing to choose by: every choice is a default."
@@ -101,8 +101,7 @@ def choose(
         als, report["als"] = choose_als(judge, train, als, seed=seed, progress=progress)
     fitted = fit_alone(train, als, seed=seed, progress=progress)
     users, items = fitted.user_factors, fitted.item_factors
-    alone = judge.refer_to(users[judge.users], items)
-    alone = replace(alone, short=judge.measure_short(solve_users(judge.short, items, als).factors, items))
+    alone = judge.refer_to(users[judge.users], items, solve_users(judge.short, items, als).factors)
     report["als_alone"] = alone.to_dict()
     choices = Choices(als=als, rounds=0, report=report)
     if settings.method != "longtail":

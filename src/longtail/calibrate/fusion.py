@@ -62,7 +62,7 @@ class Asking:
         """Of users who ask for items as fusion has them."""
         stored = self.stored(fusion)
         known, short = self.users(fusion, self.judge.train), self.users(fusion, self.judge.short)
-        return replace(self.judge.measure(known, stored), short=self.judge.measure_short(short, stored))
+        return self.judge.measure(known, stored, short=short)
 
 
 def choose_fusion(

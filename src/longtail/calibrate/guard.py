@@ -21,11 +21,11 @@ def admitted(candidates: Sequence[Quality], base: Quality, *, floor: float) -> l
     Args:
         candidates: measured on the same users.
         base: what gains are counted from.
-        floor: the lowest overall quality allowed, but for chance: see `Quality.keeps`.
+        floor: the lowest overall quality allowed, but for chance: see `Quality.noise`.
 
     Returns:
         The candidates at or above the floor that cost neither the tail nor the rarely taken items in it, and of those
-        the ones that do not cost users of whom little is known either. A condition that no candidate meets is dropped;
+        the ones that, but for chance, do not cost users of whom little is known either. A condition that no candidate meets is dropped;
         if none is at or above the floor, the one that costs least.
 
     Raises:
@@ -37,4 +37,4 @@ def admitted(candidates: Sequence[Quality], base: Quality, *, floor: float) -> l
     if not allowed:
         return [max(range(len(candidates)), key=lambda i: candidates[i].overall)]
     kept = [i for i in allowed if not (candidates[i].tail < base.tail or candidates[i].rare < base.rare)] or allowed
-    return [i for i in kept if not candidates[i].short < base.short] or kept
+    return [i for i in kept if candidates[i].keeps_short(base.short)] or kept

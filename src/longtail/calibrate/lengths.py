@@ -85,7 +85,7 @@ def choose_pull(
             items = blend(matrix, users, prior, has, tau, als, exposure=exposed, start=near).vectors
             people = solve_users(judge.train, items, als, exposure=exposed, start=users[judge.users]).factors
             newcomers = solve_users(judge.short, items, als, exposure=exposed).factors
-            seen[pull] = replace(judge.measure(people, items), short=judge.measure_short(newcomers, items))
+            seen[pull] = judge.measure(people, items, short=newcomers)
             told = {name: getattr(pull, name) for name in ("precision", "scale", "silent_exposure", "since_first")}
             curve.append({**told, **seen[pull].to_dict()})
         return seen[pull]
@@ -139,8 +139,7 @@ def choose_rounds(
     def attempt(candidate: Pull) -> tuple[Pull, int, Alternation, Quality]:
         tried = []
         for number, state in enumerate(run(candidate), 1):
-            short = judge.measure_short(short_of(state), state.item_vectors)
-            quality = replace(judge.measure(state.user_factors[judge.users], state.item_vectors), short=short)
+            quality = judge.measure(state.user_factors[judge.users], state.item_vectors, short=short_of(state))
             told = {"precision": candidate.precision, "scale": candidate.scale, "round": number}
             curve.append({**told, **quality.to_dict()})
             tried.append((candidate, number, state, quality))

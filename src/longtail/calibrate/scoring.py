@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,9 @@ class Quality:
             interactions count: a gain for new items must not hide a loss for those that sell now and then.
         mixed_rare: as mixed, for pairs with items that have training interactions, but few.
         short: as overall, for users of whom only one, three or ten items are known; NaN where it was not measured.
-        noise: standard error of the paired difference of overall quality to the judge's reference; 0 without one.
+        noise: how large a loss of overall quality may be chance: so many standard errors of the paired difference to
+            the judge's reference as the judge allows; 0 without a reference.
+        short_noise: the same of ``short``.
     """
 
     overall: float
@@ -54,10 +56,15 @@ class Quality:
     short: float = np.nan
     mixed_rare: float = np.nan
     noise: float = 0.0
+    short_noise: float = 0.0
 
     def keeps(self, floor: float) -> bool:
-        """Whether overall quality is not below a floor by more than chance: more than one standard error."""
+        """Whether overall quality is not below a floor by more than chance."""
         return self.overall + self.noise >= floor
+
+    def keeps_short(self, floor: float) -> bool:
+        """Whether users of whom little is known are not below a floor by more than chance; yes if not measured."""
+        return not self.short + self.short_noise < floor
 
     def to_dict(self) -> dict[str, float | None]:
         """Plain JSON; None for what could not be measured."""
@@ -94,6 +101,7 @@ class Judge:
             of nothing but new items would look best. None: a later period, whose new items are all those that nobody
             took in training.
         new_share: the share of pairs that was held out of the other items.
+        chance: how many standard errors of the difference to the reference count as chance.
         seed: of the users, the share, and ties.
     """
 
@@ -107,9 +115,10 @@ class Judge:
         max_users: int = 1500,
         new: Bool | None = None,
         new_share: float = 0.1,
+        chance: float = 1.0,
         seed: int = 0,
     ) -> None:
-        self.k, self.seed = k, seed
+        self.k, self.seed, self.chance = k, seed, chance
         counts = np.bincount(train.indices, minlength=train.shape[1])
         known = relevant_counts(train) > 0
         relevant = without(validation, train)
@@ -147,7 +156,7 @@ class Judge:
         self._ranking = {"mixed": "overall", "mixed_rare": "overall"}
         if "rare" not in self.masks:
             self._ranking["rare"] = "tail"
-        self._reference: Float64 | None = None
+        self._references: dict[str, Float64] = {}
         self.short: Any = _shortened(self.train, SHORT, seed)
 
     @property
@@ -168,32 +177,46 @@ class Judge:
     def _knows(self, name: str) -> bool:
         return name in self.relevant and self.relevant[name].nnz >= ENOUGH_NEW
 
-    def refer_to(self, users: Float32, items: Float32) -> Quality:
-        """Measure what all later candidates are compared with, user by user: ALS alone."""
-        self._reference = None
-        self._reference = self._values(lambda rows: users[rows] @ items.T, ["overall"])["overall"]
-        return self.measure(users, items)
+    def refer_to(self, users: Float32, items: Float32, short: Float32) -> Quality:
+        """Measure what all later candidates are compared with, user by user: ALS alone; arguments as for `measure`."""
+        self._references = {"overall": self._overall(users, items), "short": self._overall(short, items)}
+        return self.measure(users, items, short=short)
 
-    def measure(self, users: Float32, items: Float32, *, only: tuple[str, ...] | None = None) -> Quality:
-        """Quality of ``users @ items.T``; ``users`` are the factors of this judge's users, ``(len(self.users), d)``."""
-        return self.measure_scores(lambda rows: users[rows] @ items.T, only=only)
+    def measure(
+        self, users: Float32, items: Float32, *, short: Float32 | None = None, only: tuple[str, ...] | None = None
+    ) -> Quality:
+        """Quality of ``users @ items.T``.
+
+        Args:
+            users: ``(len(self.users), d)``, factors of this judge's users.
+            items: ``(n_items, d)``.
+            short: the same users folded in by ``self.short``: of each one, three or ten items, drawn with the seed.
+                What is left out of the rankings is the same: all that a user has. None: not measured.
+            only: the measures wanted; None: all.
+        """
+        quality = self.measure_scores(lambda rows: users[rows] @ items.T, only=only)
+        if short is None:
+            return quality
+        values = self._overall(short, items)
+        return replace(quality, short=float(values.mean()), short_noise=self._noise("short", values))
 
     def measure_short(self, users: Float32, items: Float32) -> float:
-        """Overall quality for users folded in by ``self.short``: of each one, three or ten items, drawn with the seed.
+        """Overall quality of users folded in by ``self.short``, and nothing else."""
+        return float(self._overall(users, items).mean())
 
-        What is left out of the rankings is the same: all that a user has.
-        """
-        return self.measure(users, items, only=("overall",)).overall
+    def _overall(self, users: Float32, items: Float32) -> Float64:
+        return self._values(lambda rows: users[rows] @ items.T, ["overall"])["overall"]
+
+    def _noise(self, name: str, values: Float64) -> float:
+        """How large a difference to the reference may be chance; 0 without one."""
+        return self.chance * _standard_error(values - self._references[name]) if name in self._references else 0.0
 
     def measure_scores(self, score_block: Any, *, only: tuple[str, ...] | None = None) -> Quality:
         """Quality of any scores; rows are positions in ``self.users``."""
         names = [name for name in self.relevant if only is None or name in only]
         values = self._values(score_block, names)
         means = dict.fromkeys(WEIGHTS, np.nan) | {name: float(per.mean()) for name, per in values.items() if len(per)}
-        noise = 0.0
-        if self._reference is not None and "overall" in values:
-            noise = _standard_error(values["overall"] - self._reference)
-        return Quality(**means, noise=noise)
+        return Quality(**means, noise=self._noise("overall", values["overall"]) if "overall" in values else 0.0)
 
     def finds_new(self, users: Float32, items: Float32) -> bool:
         """Whether new items among themselves are found by more than luck: NDCG above two standard errors."""

@@ -65,6 +65,8 @@ class CalibrationSettings(Settings):
     """Weight per field in the content vector. None: chosen on items held out from the bridge."""
     tolerance: float = Field(default=0.0, ge=0, lt=0.5)
     """The guard: share of overall quality a choice may cost. 0: none."""
+    chance: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    """The guard: how many standard errors of the paired difference to ALS alone count as chance and not as a cost."""
     validation_users: int = Field(default=4000, ge=10)
     """Users at most on whom choices are scored, drawn with the seed."""
     k: int = Field(default=10, ge=1)
