@@ -1,6 +1,8 @@
 """Calibration from end to end on a small generated shop."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +19,7 @@ from longtail.cf.als import AlsSettings, fit_als, solve_users
 from longtail.content.combine import combine
 from longtail.core.errors import DataError
 from longtail.core.features import Features, Field
+from longtail.core.progress import SilentProgress
 from longtail.core.ranking import SOURCES
 from longtail.core.vocabulary import Vocabulary
 
@@ -329,3 +332,23 @@ def test_hold_out_makes_new_items_and_splits_the_rest():
     assert (counts[new] >= 3).all()
     assert 3 <= new.sum() <= 30
     np.testing.assert_array_equal(np.bincount(held.indices, minlength=240)[new], counts[new])
+
+
+@pytest.mark.parametrize("signal", [True, False])
+def test_every_line_that_training_says_is_explained(signal):
+    class Heard(SilentProgress):
+        def __init__(self):
+            self.notes = []
+
+        def note(self, text):
+            self.notes.append(text)
+
+    heard = Heard()
+    interactions, features, _, _ = shop(signal=signal)
+    fit_embeddings(interactions, features, ALS, QUICK, progress=heard)
+    page = (Path(__file__).parents[2] / "docs" / "bridge-and-blend.md").read_text(encoding="utf-8")
+    table = page.partition("## What training says")[2].partition("\n## ")[0]
+    starts = [re.split(r"[\d:(]", note)[0].strip() for note in heard.notes]
+    assert starts
+    assert [start for start in starts if f"`{start}" not in table] == []
+    assert ("prior" in starts) == signal

@@ -24,7 +24,9 @@ ALS = AlsSettings(factors=4, iterations=6, regularization=0.05, unobserved_weigh
 def test_it_fades():
     fusion = Fusion(0.4, 5.0, 0.8, 20.0)
     np.testing.assert_allclose(fusion.gain(np.array([0, 5, 10**9])), [0.4, 0.2, 0], atol=1e-6)
-    np.testing.assert_allclose(fusion.query_gate(np.array([0, 20])), [0.8, 0.4], atol=1e-6)
+    vectors, content = np.array([[1], [1], [0], [1], [0]], np.float32), np.array([[1], [1], [1], [0], [0]], np.float32)
+    gates = fusion.query_gate(vectors, content, np.array([0, 20, 20, 20, 20]))
+    np.testing.assert_allclose(gates, [0.8, 0.4, 1.0, 0.0, 0.0], atol=1e-6)  # what is missing does not speak
     assert Fusion(**fusion.to_dict()) == fusion
 
 

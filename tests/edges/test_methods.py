@@ -12,6 +12,8 @@ import pytest
 from longtail.core.errors import MissingExtraError
 from longtail.core.progress import SilentProgress
 from longtail.pipeline import learn, read
+from longtail.protocols.random_holdout import random_holdout
+from longtail.protocols.training import Trainer
 from longtail.recipe import Recipe
 from longtail.recommender import Recommender, als_alone
 
@@ -68,18 +70,24 @@ def test_events_of_a_new_item_count_at_once(trained: Any) -> None:
     assert np.isfinite([row.score for row in changed.recommend("u0", 5)]).all()
 
 
-def test_evaluation_goes_on_where_the_article_cannot_be_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    import longtail.protocols.training as training
-
-    said: list[str] = []
+def little_shop(method: str) -> tuple[Recipe, Any, Any]:
+    """Recipe, events and catalog."""
     rng = np.random.default_rng(0)
     ids = [f"i{number:02d}" for number in range(40)]
     catalog = pa.table({"item_id": ids, "kind": [("rope", "lamp")[number % 2] for number in range(40)]})
     taken = [(f"u{user}", ids[2 * item + user % 2]) for user in range(60) for item in rng.choice(20, 6, replace=False)]
     events = pa.table({"user_id": [user for user, _ in taken], "item_id": [item for _, item in taken]})
-    recipe = Recipe.parse(f'[events]\ntimestamp = ""\n{ONE}[als]\nfactors = 4\n[model]\nvalidation_users = 50\n')
-    accepted, items = read(recipe, events=events, catalog=catalog)
-    learned = learn(recipe, accepted, items)
+    model = f'[model]\nvalidation_users = 50\nmethod = "{method}"\n'
+    recipe = Recipe.parse(f'[events]\ntimestamp = ""\n{ONE}[als]\nfactors = 4\n{model}')
+    return recipe, *read(recipe, events=events, catalog=catalog)
+
+
+def test_evaluation_goes_on_where_the_article_cannot_be_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    import longtail.protocols.training as training
+
+    said: list[str] = []
+    recipe, events, items = little_shop("longtail")
+    learned = learn(recipe, events, items)
 
     def without_torch(*_: Any, **__: Any) -> None:
         raise MissingExtraError("Training the network bridge", "text", "torch")
@@ -91,3 +99,17 @@ def test_evaluation_goes_on_where_the_article_cannot_be_trained(monkeypatch: pyt
     assert parts.article is None
     assert said[0].startswith("The article's method is not measured.")
     assert "torch" in said[0]
+
+
+@pytest.mark.parametrize("method", ["als", "longtail"])
+def test_two_equal_columns_are_explained(method: str) -> None:
+    recipe, events, items = little_shop(method)
+    result = random_holdout(events, items, Trainer(recipe, article=False))
+    told = [note for note in result.notes if note.startswith("longtail is ALS alone here.")]
+    equal = all(
+        found.estimates["longtail"] == found.estimates["ALS"]
+        for section in result.sections
+        for found in section.comparisons.values()
+    )
+    assert equal == bool(told) == (method == "als")
+    assert all('method = "als"' in note for note in told)

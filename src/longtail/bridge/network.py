@@ -9,7 +9,6 @@ unit-length targets; the output is not normalised, so its length says how sure i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from longtail.core.arrays import Bool, Float32, Int64, State
 from longtail.core.errors import DataError
 from longtail.core.extras import require
 from longtail.core.features import Features
+from longtail.core.machine import usable_cores
 
 _BLOCK = 8192
 
@@ -154,7 +154,7 @@ def fit_network(
         return _train(torch, names, x, present, targets, learn, watch, settings, seed + 1 + fold)
 
     # Folds side by side, each on one thread: torch releases the interpreter's lock inside its operations.
-    with _one_thread(torch), ThreadPoolExecutor(min(settings.folds, os.cpu_count() or 1)) as pool:
+    with _one_thread(torch), ThreadPoolExecutor(min(settings.folds, usable_cores())) as pool:
         fits = list(pool.map(one, range(settings.folds)))
     for fold, (member, _, _) in enumerate(fits):
         hold = np.flatnonzero(fold_of == fold)

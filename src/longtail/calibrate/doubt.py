@@ -59,7 +59,7 @@ def choose_doubt(
     if asked.together.nnz < ENOUGH_PAIRS:
         return replace(fusion, similar_doubt=0.0), []
     vectors, meanings, unblended = unit_rows(items), unit_rows(content), unit_rows(alone)
-    n_asking = n_interactions[asked.items]
+    asking = vectors[asked.items], meanings[asked.items], n_interactions[asked.items]
     all_trusted = np.ones(len(vectors), dtype=np.float32)
     by_vector, by_content = (
         Weighing(all_trusted, np.full(len(asked.items), gate, dtype=np.float32)) for gate in (0.0, 1.0)
@@ -70,7 +70,7 @@ def choose_doubt(
         for weight in sorted({0.0, fusion.similar_weight})
         for doubt in sorted(doubts)
     ]
-    weighings = [Weighing(one.trust(n_interactions), one.query_gate(n_asking)) for one in tried]
+    weighings = [Weighing(one.trust(n_interactions), one.query_gate(*asking)) for one in tried]
     ranked = asked.neighbours(vectors, meanings, [by_content, *weighings], k, seed=seed)
     of_content, *found = (_quality(asked, places, k) for (places,) in ranked)
     base = np.maximum(base, of_content)

@@ -135,7 +135,10 @@ def fit(
     if settings.method == "article":
         return _article(matrix, features, alone, choices, settings, seed)
     model = _behaviour_only(alone, matrix, choices)
-    if not choices.rounds or settings.method == "als":
+    if settings.method == "als":
+        note = 'The recipe asks for ALS alone (method = "als").'
+        return replace(model, choices={**model.choices, "note": note})
+    if not choices.rounds:
         return model
     counts = model_counts(matrix)
     z = combine(features, choices.field_weights)

@@ -206,7 +206,8 @@ def choose_gate(
 
     def best_of(candidates: list[Fusion]) -> Fusion:
         fresh = [one for one in candidates if one not in tried]
-        weighings = [Weighing(all_trusted, one.query_gate(n_interactions[asked.items])) for one in fresh]
+        asking = vectors[asked.items], meanings[asked.items], n_interactions[asked.items]
+        weighings = [Weighing(all_trusted, one.query_gate(*asking)) for one in fresh]
         shown = asked.neighbours(vectors, meanings, weighings, judge.k, candidates=[everything, rare], seed=seed)
         for one, rankings in zip(fresh, shown, strict=True):
             values = []

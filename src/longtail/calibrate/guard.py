@@ -25,8 +25,8 @@ def admitted(candidates: Sequence[Quality], base: Quality, *, floor: float) -> l
 
     Returns:
         The candidates at or above the floor that cost neither the tail nor the rarely taken items in it, and of those
-        the ones that, but for chance, do not cost users of whom little is known either. A condition that no candidate meets is dropped;
-        if none is at or above the floor, the one that costs least.
+        the ones that, but for chance, do not cost users of whom little is known either. A condition that no candidate
+        meets is dropped; if none is at or above the floor, the one that costs least.
 
     Raises:
         ValueError: no candidates.

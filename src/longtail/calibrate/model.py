@@ -80,10 +80,15 @@ class Fusion:
         fading = 1.0 + (n / self.fresh_half_at) ** self.fresh_steepness
         return np.asarray(1.0 + self.freshness / fading, dtype=np.float32)
 
-    def query_gate(self, n_interactions: Int64) -> Float32:
-        """g_q in [0, 1], ``(n,) float32``: similar(q, j) = (1 - g_q) r_j v_q.v_j + g_q z_q.z_j over unit vectors."""
+    def query_gate(self, vectors: Float32, content: Float32, n_interactions: Int64) -> Float32:
+        """g_q in [0, 1], ``(n,) float32``: similar(q, j) = (1 - g_q) r_j v_q.v_j + g_q z_q.z_j over unit vectors.
+
+        Where an asking item's vector is missing, a row of zeros, content speaks alone, and the other way round.
+        """
         n = np.asarray(n_interactions, dtype=np.float64)
-        return np.asarray(self.similar_weight * self.similar_half_at / (self.similar_half_at + n), dtype=np.float32)
+        gate = self.similar_weight * self.similar_half_at / (self.similar_half_at + n)
+        gate = np.where(vectors.any(axis=1), gate, 1.0)
+        return np.where(content.any(axis=1), gate, 0.0).astype(np.float32)
 
     def average_gain(self, n_taken: Int64) -> Float32:
         """s_u, ``(n,) float32``, of users who took so many items: they ask with u + s_u ū, ū the average user."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
-import threadpoolctl
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -19,25 +15,6 @@ Result = TypeVar("Result")
 BLOCK = 1024
 #: Rows a task: handing work to a thread takes as long as a small block.
 TASK = 8 * BLOCK
-
-
-def available_threads() -> int:
-    """The cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@functools.cache
-def _controller() -> threadpoolctl.ThreadpoolController:
-    return threadpoolctl.ThreadpoolController()
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """BLAS calls inside run on the calling thread: the blocks themselves are spread over threads."""
-    with _controller().limit(limits=1, user_api="blas"):
-        yield
 
 
 def spread(work: Callable[[Task], Result], tasks: Iterable[Task], threads: int) -> list[Result]:

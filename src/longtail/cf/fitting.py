@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longtail.cf.blocks import available_threads, one_blas_thread, padded, rotate, slices, spread
+from longtail.cf.blocks import padded, rotate, slices, spread
 from longtail.cf.objective import AlsSettings, Pairs, as_rows, penalties
 from longtail.cf.solver import HalfStep, half_step, repeated_steps
 from longtail.cf.solver.step import DUAL_BELOW, width_for
 from longtail.cf.torch_solver import find_device, steps_on
 from longtail.core.arrays import Float32
 from longtail.core.errors import DataError, NumericalError
+from longtail.core.machine import one_blas_thread, usable_cores
 from longtail.core.progress import SILENT, Progress
 
 if TYPE_CHECKING:  # at run time it would bring pyarrow, which training does not need
@@ -92,7 +93,7 @@ def fit_als(
     d = settings.factors
     device = find_device(settings.device)
     rotated_step: Callable[..., Any] = repeated_steps() if device is None else steps_on(device)
-    threads = threads or available_threads()
+    threads = threads or usable_cores()
     by_user = Pairs(rows, settings, column_exposure=item_exposure)
     by_item = Pairs(rows.T.tocsr(), settings, row_exposure=item_exposure)
     scale = by_user.scale

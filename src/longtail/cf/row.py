@@ -19,9 +19,10 @@ import numpy as np
 import scipy.linalg
 from scipy.sparse import csr_array
 
-from longtail.cf.blocks import available_threads, gram, one_blas_thread
+from longtail.cf.blocks import gram
 from longtail.cf.objective import AlsSettings, Pairs, penalties
 from longtail.core.arrays import Float32, Float64
+from longtail.core.machine import one_blas_thread, usable_cores
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Shared:
     def of(cls, vectors: Float32, rows: int, exposure: Float32 | None = None, threads: int | None = None) -> Shared:
         """From ``vectors (m, d)`` with exposures ``(m,)`` in [0, 1]; None: 1. The same at any number of threads."""
         with one_blas_thread():
-            return cls(gram(vectors, exposure, threads or available_threads()), rows)
+            return cls(gram(vectors, exposure, threads or usable_cores()), rows)
 
     def leading(self, width: int) -> Shared:
         """The same of the first ``width`` columns of the other side's vectors."""

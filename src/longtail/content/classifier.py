@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from longtail.content.nesting import pack, unpack
-from longtail.content.projection import one_thread, project
+from longtail.content.projection import project
 from longtail.core.arrays import Float32, Float64, Int64, State
+from longtail.core.machine import one_blas_thread
 
 #: Neurons of the hidden layer: the width of an embedding.
 WIDTH = 128
@@ -128,7 +129,7 @@ def train(
         np.zeros(len(classes), np.float32),
     ]
     best, least, since = [array.copy() for array in parameters], np.inf, 0
-    with one_thread():
+    with one_blas_thread():
         optimizer = _AdamW(parameters)
         for _ in range(_EPOCHS):
             for rows in _batches(used, rng):

@@ -8,15 +8,13 @@ item that is read at serving time therefore gets the vector that training would 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from threadpoolctl import ThreadpoolController
 
 from longtail.core.arrays import Float32, Float64, Int64
+from longtail.core.machine import one_blas_thread
 
 _BLOCK = 256
 _OVERSAMPLING = 16
@@ -39,23 +37,13 @@ def project(rows: Float32, mean: Float64, scale: Float64, directions: Float64) -
     """
     result = np.empty((len(rows), directions.shape[1]))
     block = np.zeros((_BLOCK, rows.shape[1]))
-    with one_thread():
+    with one_blas_thread():
         for start in range(0, len(rows), _BLOCK):
             stop = min(start + _BLOCK, len(rows))
             block[: stop - start] = (rows[start:stop] - mean) / scale
             block[stop - start :] = 0.0
             result[start:stop] = (block @ directions)[: stop - start]
     return result
-
-
-def one_thread() -> AbstractContextManager[object]:
-    """BLAS on one thread: same bits whatever the machine's load and settings, and no waiting in small products."""
-    return _blas().limit(limits=1, user_api="blas")
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 class Principal(NamedTuple):
@@ -121,7 +109,7 @@ def singular_directions(matrix: sp.csr_array, rank: int, seed: int) -> tuple[Flo
     if width == 0:
         return np.zeros((matrix.shape[1], 0)), np.zeros(0)
     basis = np.random.default_rng(seed).standard_normal((matrix.shape[1], width))
-    with one_thread():  # tall and narrow: threads would only wait for each other
+    with one_blas_thread():  # tall and narrow: threads would only wait for each other
         for _ in range(_POWER_ITERATIONS):
             basis, _ = np.linalg.qr(_gram_times(matrix, basis))
         values, rotation = np.linalg.eigh(basis.T @ _gram_times(matrix, basis))

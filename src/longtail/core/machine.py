@@ -1,9 +1,14 @@
-"""What this machine lets the process use: cores and memory, limits of containers included."""
+"""What this machine lets the process use: cores and memory, limits of containers included, and threads of BLAS."""
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import threadpoolctl
 
 
 def usable_cores() -> int:
@@ -13,6 +18,22 @@ def usable_cores() -> int:
     if len(quota) == 2 and quota[0].isdigit():
         cores = min(cores, max(1, round(int(quota[0]) / int(quota[1]))))
     return cores
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """BLAS calls inside run on the calling thread.
+
+    The same bits whatever the machine's load and settings; small products do not wait for each other, and where blocks
+    are spread over threads already there are not threads of threads.
+    """
+    with _pools().limit(limits=1, user_api="blas"):
+        yield
+
+
+@functools.cache
+def _pools() -> threadpoolctl.ThreadpoolController:
+    return threadpoolctl.ThreadpoolController()
 
 
 def memory() -> tuple[int, int]:

@@ -6,7 +6,6 @@ recommendation", KDD 2020), so there is no option for them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -16,6 +15,7 @@ from scipy import sparse
 
 from longtail.core.arrays import Bool, Float32, Int64
 from longtail.core.errors import DataError, NumericalError
+from longtail.core.machine import usable_cores
 from longtail.core.progress import SILENT, Progress
 from longtail.evaluate.select import select_rows
 
@@ -119,7 +119,7 @@ def rank_each(
         indptr, indices = seen.indptr.astype(np.int64), seen.indices.astype(np.int64)
     results = [np.full((len(users), k), -1, dtype=np.int64) for _ in sets]
     size = max(1, block_bytes // (4 * max(1, n_items)))
-    workers = threads or os.cpu_count() or 1
+    workers = threads or usable_cores()
     with ThreadPoolExecutor(workers) as pool, progress.task("ranking", total=len(users)) as task:
         for start in range(0, len(users), size):
             rows = users[start : start + size]

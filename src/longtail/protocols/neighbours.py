@@ -78,9 +78,7 @@ def beside(name: str, model: ItemModel, n_interactions: Int64) -> Factors:
     stored = vectors * model.fusion.trust(n_interactions)[:, None]
     if model.content.shape[1] == 0:
         return Factors(name, vectors, stored)
-    gate = model.fusion.query_gate(n_interactions)[:, None]
-    gate[~vectors.any(axis=1)] = 1.0  # where one of the two is missing the other speaks alone, as when serving
-    gate[~model.content.any(axis=1)] = 0.0
+    gate = model.fusion.query_gate(vectors, model.content, n_interactions)[:, None]
     return Factors(
         name,
         np.hstack([(1 - gate) * vectors, gate * model.content]),

@@ -184,5 +184,18 @@ def conclude(
         sections=tuple(section for one in measured for section in one.sections),
         exposure=widest.exposure,
         taken=widest.taken,
-        notes=(*notes, *(f"{name} was not measured: this training run has none." for name in missing)),
+        notes=(
+            *notes,
+            *(f"{name} was not measured: this training run has none." for name in missing),
+            *_same_as_als(parts),
+        ),
     )
+
+
+def _same_as_als(parts: TrainedParts) -> list[str]:
+    """Two equal columns are explained."""
+    if parts.model.has_prediction.any():
+        return []
+    choices = parts.model.choices
+    why = choices.get("note") or choices.get("curves", {}).get("note", "")
+    return [f"longtail is ALS alone here. {why}".strip()]

@@ -248,18 +248,14 @@ def stored_for_items(bundle: Bundle, rows: Int64 | None = None, vectors: Float32
 
 
 def item_query(bundle: Bundle, vector: Float32, content: Float32, n_interactions: int) -> Float32 | None:
-    """[(1 - g_q) v_q; g_q z_q], ``(d + d_z,) float32``: an item's question for items like it.
-
-    Where one of the two is missing the other speaks alone; None where both are.
+    """[(1 - g_q) v_q; g_q z_q], ``(d + d_z,) float32``: an item's question for items like it; None where both are
+    missing.
     """
-    gate = float(bundle.fusion.query_gate(np.array([n_interactions], dtype=np.int64))[0])
-    if not vector.any():
-        gate = 1.0
-    if not content.any():
-        gate = 0.0
     if not vector.any() and not content.any():
         return None
-    return np.concatenate([(1.0 - gate) * unit_rows(vector[None])[0], gate * content]).astype(np.float32)
+    unit = unit_rows(vector[None])
+    gate = bundle.fusion.query_gate(unit, content[None], np.array([n_interactions], dtype=np.int64))[0]
+    return np.concatenate([(1 - gate) * unit[0], gate * content])
 
 
 #: What each index holds.

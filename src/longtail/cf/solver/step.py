@@ -9,13 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from longtail.cf.blocks import available_threads, gram, one_blas_thread, padded, rotate, spread
+from longtail.cf.blocks import gram, padded, rotate, spread
 from longtail.cf.solver.checks import explain
 from longtail.cf.solver.exact import solve_rows_exactly
 from longtail.cf.solver.kernels import solve_rows
 from longtail.cf.solver.vector import LANES
 from longtail.core.arrays import Float32, Float64, Int32, Int64
 from longtail.core.errors import DataError
+from longtail.core.machine import one_blas_thread, usable_cores
 
 Floats = npt.NDArray[np.floating[Any]]
 Solver = Literal["auto", "cg", "exact"]
@@ -158,7 +159,7 @@ class RotatedStep:
             check_shapes(indptr, indices, quadratic, linear, fixed, x, prior, prior_precision)
             parts = portions(indptr, d)
         self.parts = parts
-        self.threads = threads or available_threads()
+        self.threads = threads or usable_cores()
         indptr, indices = np.ascontiguousarray(indptr, np.int64), np.ascontiguousarray(indices, np.int32)
         self.indptr, self.indices = indptr, indices
         self.quadratic = np.ascontiguousarray(quadratic, dtype)
