@@ -104,7 +104,8 @@ def choose_fusion(
         safe = [one for one in candidates if np.isnan(base.cold) or not tried[one].cold < without.cold]
         qualities = [replace(tried[candidate], cold=np.nan) for candidate in safe]
         enough = qualities[pick(qualities, base, floor=floor)].gain_over(base) - FREE
-        kept = admitted(qualities, base, floor=floor)
+        # The largest is taken, which would use up what is allowed for chance in short histories.
+        kept = admitted([replace(quality, short_noise=0.0) for quality in qualities], base, floor=floor)
         return safe[max(i for i in kept if qualities[i].gain_over(base) >= enough)]
 
     best = best_of([replace(middle, weight=weight * asking.typical) for weight in sorted({0.0, *weights})])

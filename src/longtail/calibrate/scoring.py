@@ -59,7 +59,7 @@ class Quality:
     mixed_rare: float = np.nan
     noise: float = 0.0
     short_noise: float = 0.0
-    evidence: Mapping[str, float] = field(default_factory=dict, repr=False)
+    evidence: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     def keeps(self, floor: float) -> bool:
         """Whether overall quality is not below a floor by more than chance."""

@@ -251,9 +251,9 @@ def item_query(bundle: Bundle, vector: Float32, content: Float32, n_interactions
     """[(1 - g_q) v_q; g_q z_q], ``(d + d_z,) float32``: an item's question for items like it; None where both are
     missing.
     """
-    if not vector.any() and not content.any():
-        return None
     unit = unit_rows(vector[None])
+    if not unit.any() and not content.any():
+        return None
     gate = bundle.fusion.query_gate(unit, content[None], np.array([n_interactions], dtype=np.int64))[0]
     return np.concatenate([(1 - gate) * unit[0], gate * content])
 
