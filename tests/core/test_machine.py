@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from longtail.core import machine
@@ -30,3 +34,21 @@ def test_a_system_that_does_not_tell_has_no_memory_to_speak_of(monkeypatch: pyte
     monkeypatch.setattr(machine, "_read", lambda path: "")
     monkeypatch.setattr(machine.os, "sysconf", refuse)
     assert machine.memory() == (0, 0)
+
+
+def test_every_blas_is_limited_whatever_was_imported_first() -> None:
+    """SciPy may bring a BLAS of its own, which is loaded with its linear algebra and not before."""
+    code = """
+from longtail.core.machine import one_blas_thread
+with one_blas_thread():
+    pass
+import scipy.linalg, threadpoolctl
+with one_blas_thread():
+    pools = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+    print(len(pools), max(pool["num_threads"] for pool in pools))
+"""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    found, threads = map(int, said.stdout.split())
+    assert found >= 1
+    assert threads == 1

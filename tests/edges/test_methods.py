@@ -12,6 +12,7 @@ import pytest
 from longtail.core.errors import MissingExtraError
 from longtail.core.progress import SilentProgress
 from longtail.pipeline import learn, read
+from longtail.protocols.new_users import new_users
 from longtail.protocols.random_holdout import random_holdout
 from longtail.protocols.training import Trainer
 from longtail.recipe import Recipe
@@ -104,7 +105,8 @@ def test_evaluation_goes_on_where_the_article_cannot_be_trained(monkeypatch: pyt
 @pytest.mark.parametrize("method", ["als", "longtail"])
 def test_two_equal_columns_are_explained(method: str) -> None:
     recipe, events, items = little_shop(method)
-    result = random_holdout(events, items, Trainer(recipe, article=False))
+    trainer = Trainer(recipe, article=False)
+    result = random_holdout(events, items, trainer)
     told = [note for note in result.notes if note.startswith("longtail is ALS alone here.")]
     equal = all(
         found.estimates["longtail"] == found.estimates["ALS"]
@@ -113,3 +115,5 @@ def test_two_equal_columns_are_explained(method: str) -> None:
     )
     assert equal == bool(told) == (method == "als")
     assert all('method = "als"' in note for note in told)
+    revealed = new_users(events, items, trainer, reveal=(1, 2), share=0.5)
+    assert [note for note in revealed.notes if note.startswith("longtail is ALS")] == told

@@ -192,6 +192,11 @@ class ItemModel:
     unseen: Unseen | None = None
     average_user: Float32 | None = None
 
+    @property
+    def is_als(self) -> bool:
+        """Content said nothing, or was not asked: there is nothing but ALS."""
+        return self.item_vectors is self.als_item_factors
+
 
 def sources(n_interactions: Int64, has_prediction: Bool, behaviour_share: Float32) -> npt.NDArray[np.uint8]:
     """Where each item's vector comes from, ``(n,) uint8`` codes into ``core.ranking.SOURCES``.

@@ -33,7 +33,7 @@ def one_blas_thread() -> Iterator[None]:
 
 @functools.cache
 def _pools() -> threadpoolctl.ThreadpoolController:
-    import scipy.linalg  # noqa: F401, PLC0415 - it brings a BLAS of its own, which is only limited if it is there by now
+    import scipy.linalg  # noqa: F401 - it brings a BLAS of its own, which is only limited if it is there by now
 
     return threadpoolctl.ThreadpoolController()
 

@@ -206,7 +206,7 @@ def fused(parts: TrainedParts, history: sparse.csr_array | None = None) -> Facto
     """
     model, n = parts.model, parts.interactions.n_interactions
     fusion, taken = model.fusion, parts.interactions.matrix if history is None else history
-    if model.item_vectors is model.als_item_factors:  # content said nothing: longtail is ALS
+    if model.is_als:
         return Factors("longtail", _als_users(parts, history), model.item_vectors)
     content = fusion.counted(model.content)
     users = model.user_factors

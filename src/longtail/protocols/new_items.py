@@ -19,7 +19,7 @@ from longtail.protocols.measure import measure
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import pair_counts
 from longtail.protocols.pooled import pool, stacked
-from longtail.protocols.run import Options, check_rows, find_relevant, methods_of
+from longtail.protocols.run import Options, als_alone, check_rows, find_relevant, methods_of
 
 QUESTION = "Do people find items that nobody took before, as they appear?"
 
@@ -55,11 +55,12 @@ def new_items(
         raise DataError("New items need at least one cut.")
     options = options or Options()
     n_items = len(catalog.items)
-    relevant, counts, masks, methods = [], [], [], []
+    relevant, counts, masks, methods, runs = [], [], [], [], []
     n_events = 0
     for cut in cuts:
         split = by_time(events, cut=cut)
         parts = fit(split.train, catalog)
+        runs.append(parts)
         check_training(parts, pair_counts(split.train), cut=cut)
         check_rows(parts, catalog)
         new = parts.interactions.n_interactions[:n_items] == 0
@@ -89,5 +90,5 @@ def new_items(
         counts={"held-out events": n_events, "tested pairs": int(tested.nnz)},
         excluded={},
         sections=measured.sections,
-        notes=("Users tested after several cuts count once for each.",),
+        notes=("Users tested after several cuts count once for each.", *als_alone(*runs)),
     )

@@ -21,7 +21,7 @@ from longtail.protocols.measure import measure
 from longtail.protocols.methods import Fit, Method, standard_methods
 from longtail.protocols.pairs import held_out_pairs, pair_counts, rows_of
 from longtail.protocols.pooled import pool, stacked
-from longtail.protocols.run import Options, check_rows, taken
+from longtail.protocols.run import Options, als_alone, check_rows, taken
 
 QUESTION = "How well is someone served of whom only the first few events are known?"
 
@@ -106,6 +106,7 @@ def new_users(
         },
         excluded={why: sum(run.excluded[why] for run in runs) for why in runs[0].excluded},
         sections=tuple(sections),
+        notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
     )
 
 
@@ -118,6 +119,7 @@ class _Run:
         revealed, relevant: ``(n_users, n_items)`` CSR, all that is revealed at any level, and what is tested.
         n_interactions: ``(n_items,)`` of the catalog's items in training.
         n_users, n_events: of training. n_held_out: pairs. excluded: of these, and why.
+        notes: for readers.
     """
 
     methods: list[list[Method]]
@@ -128,6 +130,7 @@ class _Run:
     n_events: int
     n_held_out: int
     excluded: dict[str, int]
+    notes: tuple[str, ...]
 
 
 def _train(
@@ -159,6 +162,7 @@ def _train(
         len(training),
         found.n_pairs,
         found.excluded,
+        als_alone(parts),
     )
 
 

@@ -23,7 +23,7 @@ from longtail.protocols.leaks import check_training
 from longtail.protocols.methods import Fit, Method, TrainedParts
 from longtail.protocols.neighbours import draw_per_group, neighbour_methods
 from longtail.protocols.pairs import pair_counts
-from longtail.protocols.run import Options, check_rows
+from longtail.protocols.run import Options, als_alone, check_rows
 from longtail.protocols.tail import default_cut
 
 QUESTION = "What share of an item's nearest neighbours does not belong beside it?"
@@ -125,7 +125,11 @@ def relevance(
         },
         excluded={},
         sections=sections,
-        notes=("Lower is better. Means and intervals are over asking items, not over users.", known.note),
+        notes=(
+            "Lower is better. Means and intervals are over asking items, not over users.",
+            known.note,
+            *als_alone(parts),
+        ),
     )
 
 

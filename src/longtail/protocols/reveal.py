@@ -20,7 +20,7 @@ from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import measure
 from longtail.protocols.methods import Factors, Fit, Method
 from longtail.protocols.pairs import UNKNOWN, held_out_pairs, of_pairs, pair_counts, rows_of, without_pairs
-from longtail.protocols.run import Options, check_rows, methods_of, taken
+from longtail.protocols.run import Options, als_alone, check_rows, methods_of, taken
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,7 @@ def reveal(
     sections: list[Section] = []
     names: tuple[str, ...] = ()
     excluded: dict[str, int] = {}
+    notes: list[str] = []
     for level in plan.levels:
         training, hidden = plan.training(events, level), plan.hidden(level)
         parts = fit(training, catalog, hidden=hidden)
@@ -171,6 +172,7 @@ def reveal(
             progress=progress,
         )
         sections += measured.sections
+        notes += als_alone(parts)
         names = tuple(method.name for method in methods)
         excluded = found.excluded | {UNKNOWN: found.excluded[UNKNOWN] + len(held_out) - len(test)}
     return ProtocolResult(
@@ -192,6 +194,7 @@ def reveal(
         },
         excluded=excluded,
         sections=tuple(sections),
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 

@@ -187,15 +187,17 @@ def conclude(
         notes=(
             *notes,
             *(f"{name} was not measured: this training run has none." for name in missing),
-            *_same_as_als(parts),
+            *als_alone(parts),
         ),
     )
 
 
-def _same_as_als(parts: TrainedParts) -> list[str]:
-    """Two equal columns are explained."""
-    if parts.model.has_prediction.any():
-        return []
-    choices = parts.model.choices
-    why = choices.get("note") or choices.get("curves", {}).get("note", "")
-    return [f"longtail is ALS alone here. {why}".strip()]
+def als_alone(*runs: TrainedParts) -> tuple[str, ...]:
+    """A note for each reason why longtail is ALS alone in some run: two equal columns are explained."""
+    notes = []
+    for parts in runs:
+        if parts.model.is_als:
+            choices = parts.model.choices
+            why = choices.get("note") or choices.get("curves", {}).get("note", "")
+            notes.append(f"longtail is ALS alone here. {why}".strip())
+    return tuple(dict.fromkeys(notes))

@@ -19,7 +19,7 @@ from longtail.protocols.measure import measure
 from longtail.protocols.methods import Fit
 from longtail.protocols.neighbours import co_taken, draw_per_group, neighbour_methods
 from longtail.protocols.pairs import pair_counts, taken_by_anyone
-from longtail.protocols.run import Options, check_rows, taken
+from longtail.protocols.run import Options, als_alone, check_rows, taken
 from longtail.protocols.tail import default_cut
 
 QUESTION = "Are the items shown beside an item those that are taken together with it later?"
@@ -106,5 +106,5 @@ def similar(
         sections=measured.sections,
         exposure=measured.exposure,
         taken=measured.taken,
-        notes=("Means and intervals are over asking items, not over users.",),
+        notes=("Means and intervals are over asking items, not over users.", *als_alone(parts)),
     )
