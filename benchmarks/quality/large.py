@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from longtail.bridge.r_squared import r_squared
 from longtail.bridge.settings import BridgeSettings, NetworkSettings
-from longtail.bridge.training import Bridge, best_learner, fit_bridge, r_squared
+from longtail.bridge.training import Bridge, best_learner, fit_bridge
 from longtail.cf.fitting import fit_als, solve_items
 from longtail.cf.objective import AlsSettings
 from longtail.content.combine import combine

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longtail.bridge.kernel import KernelBridge, choose_landmarks, fit_kernel, kernel, leave_one_out_curve
-from longtail.bridge.training import r_squared
+from longtail.bridge.r_squared import r_squared
 from longtail.core.errors import DataError, NumericalError
 
 
@@ -137,3 +137,12 @@ def test_refusals():
         fit_kernel(z, np.full_like(y, np.nan))
     with pytest.raises(DataError, match="6 dimensions"):
         fit_kernel(z, y).bridge.predict(z[:, :3])
+
+
+def test_r_squared_of_the_mean_of_nothing_and_of_what_does_not_differ():
+    y = np.array([[1.0, 2.0], [3.0, 6.0]], np.float32)
+    assert r_squared(y, y) == 1.0
+    assert r_squared(y, np.repeat(y.mean(axis=0, keepdims=True), 2, axis=0)) == pytest.approx(0.0)
+    assert r_squared(y, -y) < 0
+    assert r_squared(y[:0], y[:0]) == 0.0
+    assert r_squared(y[:1], y[1:]) == 0.0

@@ -3,8 +3,9 @@ import pytest
 
 from longtail.bridge.article import default_threshold, fit_article
 from longtail.bridge.network import NetworkBridge, fit_network
+from longtail.bridge.r_squared import r_squared
 from longtail.bridge.settings import BridgeSettings, NetworkSettings
-from longtail.bridge.training import NETWORK_ROWS, Bridge, fit_bridge, r_squared
+from longtail.bridge.training import NETWORK_ROWS, Bridge, fit_bridge
 from longtail.core.errors import DataError
 from longtail.core.features import Features, Field
 from longtail.core.unit_rows import unit_rows

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import scipy.linalg
 from scipy import sparse
 
+from longtail.bridge.r_squared import r_squared
 from longtail.core.arrays import Float32, Float64, Int64, State
 from longtail.core.distinct import distinct, hashes
 from longtail.core.errors import DataError, NumericalError
@@ -162,10 +163,7 @@ def fit_kernel(
 
 
 def leave_one_out_curve(z: Float32, targets: Float32, marks: Float32, ridges: Sequence[float]) -> dict[float, float]:
-    """R² of the leave-one-out predictions for every ridge, from one eigendecomposition.
-
-    R² is 1 - sum |y - f|² / sum |y - mean y|²; below zero, predicting the mean would be better.
-    """
+    """R² of the leave-one-out predictions for every ridge, from one eigendecomposition."""
     gram, cross = _normal_equations(z, targets, marks)
     lower = scipy.linalg.cholesky(_landmark_kernel(marks), lower=True, check_finite=False)
     whitened = scipy.linalg.solve_triangular(lower, gram, lower=True, check_finite=False)
@@ -176,15 +174,13 @@ def leave_one_out_curve(z: Float32, targets: Float32, marks: Float32, ridges: Se
     design = kernel(z, marks) @ basis.astype(np.float32)
     squares = design * design
     projected = (basis.T @ cross).astype(np.float64)
-    total = float(((targets - targets.mean(axis=0, dtype=np.float64)) ** 2).sum())
     curve = {}
     for ridge in ridges:
         shrink = 1.0 / (values + ridge)
         hat = squares @ shrink.astype(np.float32)
         fitted = design @ (shrink[:, None] * projected).astype(np.float32)
         residual = (targets - fitted) / np.maximum(1.0 - hat, 1e-3)[:, None]
-        error = float(np.einsum("ij,ij->", residual, residual, dtype=np.float64))
-        curve[float(ridge)] = 1.0 - error / max(total, 1e-12)
+        curve[float(ridge)] = r_squared(targets, targets - residual)
     return curve
 
 

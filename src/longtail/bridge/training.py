@@ -10,6 +10,7 @@ import numpy as np
 
 from longtail.bridge.kernel import KernelBridge, KernelFit, fit_kernel
 from longtail.bridge.network import NetworkBridge, NetworkFit, fit_network
+from longtail.bridge.r_squared import r_squared
 from longtail.bridge.settings import BridgeMethod, BridgeSettings
 from longtail.core.arrays import Float32, Int64, State
 from longtail.core.errors import DataError, MissingExtraError
@@ -230,10 +231,3 @@ def _network_share(targets: Float32, kernel: Float32, network: Float32) -> float
     apart = (network - kernel).astype(np.float64)
     size = float((apart**2).sum())
     return float(np.clip(((targets - kernel) * apart).sum() / size, 0.0, 1.0)) if size > 1e-12 else 0.0
-
-
-def r_squared(targets: Float32, predictions: Float32) -> float:
-    """1 - sum |y - f|² / sum |y - mean y|²; 0 where the targets do not differ."""
-    total = float(((targets - targets.mean(axis=0, dtype=np.float64)) ** 2).sum())
-    error = float(((targets - predictions).astype(np.float64) ** 2).sum())
-    return 1.0 - error / total if total > 1e-12 else 0.0

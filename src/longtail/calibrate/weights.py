@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from longtail.bridge.kernel import fit_kernel
-from longtail.bridge.training import r_squared
+from longtail.bridge.r_squared import r_squared
 from longtail.calibrate.model import Length
 from longtail.calibrate.scoring import Judge
 from longtail.content.combine import combine
