@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from longtail.calibrate.scoring import Quality
 
 
-def pick(candidates: Sequence[Quality], base: Quality, *, floor: float, stay: int | None = None) -> int:
+def pick(candidates: Sequence[Quality], base: Quality, *, floor: float) -> int:
     """The position of the candidate of :func:`admitted` with the largest gain; arguments and errors as there.
 
-    The first of equals wins, so put the simplest first. ``stay``: the position of what was chosen so far, or is usual:
-    another is taken only where it gains more than chance, or where this one may not be chosen.
+    The first of equals wins, so put the simplest first.
     """
-    allowed = admitted(candidates, base, floor=floor)
-    best = max(allowed, key=lambda i: (candidates[i].gain_over(base), -i))
-    return best if stay is None or stay not in allowed or candidates[best].beats(candidates[stay], base) else stay
+    return max(admitted(candidates, base, floor=floor), key=lambda i: (candidates[i].gain_over(base), -i))
 
 
 def admitted(candidates: Sequence[Quality], base: Quality, *, floor: float) -> list[int]:

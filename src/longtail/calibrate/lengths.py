@@ -105,7 +105,7 @@ def choose_pull(
         before = best
         for name, values in axes.items():
             candidates = [replace(best, **{name: value}) for value in values]
-            chosen = pick([measure(pull) for pull in candidates], base, floor=floor, stay=candidates.index(best))
+            chosen = pick([measure(pull) for pull in candidates], base, floor=floor)
             best = candidates[chosen]
         if best == before:
             break
@@ -146,13 +146,13 @@ def choose_rounds(
         return best_of(tried)
 
     def best_of(
-        tried: list[tuple[Pull, int, Alternation, Quality]], stay: int | None = None
+        tried: list[tuple[Pull, int, Alternation, Quality]],
     ) -> tuple[Pull, int, Alternation, Quality]:
-        return tried[pick([quality for *_, quality in tried], base, floor=floor, stay=stay)]
+        return tried[pick([quality for *_, quality in tried], base, floor=floor)]
 
     best = attempt(pull)
     for name, values in (("precision", sorted(precisions)), ("scale", sorted(scales))):
         here = values.index(getattr(pull, name))
         near: list[Any] = [values[place] for place in (here - 1, here + 1) if 0 <= place < len(values)]
-        best = best_of([best, *(attempt(replace(best[0], **{name: value})) for value in near)], stay=0)
+        best = best_of([best, *(attempt(replace(best[0], **{name: value})) for value in near)])
     return *best, curve

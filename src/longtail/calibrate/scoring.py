@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -48,8 +48,6 @@ class Quality:
             the judge's reference as the judge allows; 0 without a reference.
         short_noise: the same of ``short``.
         evidence: how much of its weight a measure has in gains, in [0, 1], by name; 1 where it does not say.
-        shares: ``(n_users,) float64`` by measure: each user's part in how far the logarithm of its mean may be off.
-        chance: how many standard errors of a difference in gain count as chance.
     """
 
     overall: float
@@ -62,8 +60,6 @@ class Quality:
     noise: float = 0.0
     short_noise: float = 0.0
     evidence: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
-    shares: Mapping[str, Float64] = field(default_factory=dict, repr=False, compare=False)
-    chance: float = field(default=1.0, repr=False, compare=False)
 
     def keeps(self, floor: float) -> bool:
         """Whether overall quality is not below a floor by more than chance."""
@@ -75,7 +71,7 @@ class Quality:
 
     def to_dict(self) -> dict[str, float | None]:
         """Plain JSON; None for what could not be measured."""
-        values = {one.name: getattr(self, one.name) for one in fields(self) if one.compare}
+        values = {name: value for name, value in vars(self).items() if name != "evidence"}
         return {name: None if np.isnan(value) else value for name, value in values.items()}
 
     def gain_over(self, base: Quality) -> float:
@@ -85,27 +81,14 @@ class Quality:
         decide. The logarithms are cut at 3: what is nearly zero on either side must not decide everything. ``mixed``,
         ``mixed_rare`` and ``short`` do not count.
         """
-        total = 0.0
-        for name, weight in self._weights(base).items():
+        total = weight_sum = 0.0
+        for name, weight in WEIGHTS.items():
             mine, theirs = getattr(self, name), getattr(base, name)
-            total += weight * float(np.clip(np.log(max(mine, 1e-6) / max(theirs, 1e-6)), -LIMIT, LIMIT))
-        return total
-
-    def beats(self, other: Quality, base: Quality) -> bool:
-        """Whether it gains more than another one by more than chance, user by user."""
-        apart = np.zeros(1)
-        for name, weight in self._weights(base).items():
-            if name in self.shares and name in other.shares:
-                apart = apart + weight * (self.shares[name] - other.shares[name])
-        noise = self.chance * float(np.sqrt(np.square(apart).sum()))
-        return self.gain_over(base) - other.gain_over(base) > noise
-
-    def _weights(self, base: Quality) -> dict[str, float]:
-        """What each measure that both have counts in gains; they sum to 1, or there are none."""
-        both = [name for name in WEIGHTS if not (np.isnan(getattr(self, name)) or np.isnan(getattr(base, name)))]
-        weights = {name: WEIGHTS[name] * self.evidence.get(name, 1.0) for name in both}
-        total = sum(weights.values())
-        return {name: weight / total for name, weight in weights.items()} if total else {}
+            if not (np.isnan(mine) or np.isnan(theirs)):
+                weight = weight * self.evidence.get(name, 1.0)
+                total += weight * float(np.clip(np.log(max(mine, 1e-6) / max(theirs, 1e-6)), -LIMIT, LIMIT))
+                weight_sum += weight
+        return total / weight_sum if weight_sum else 0.0
 
 
 class Judge:
@@ -232,14 +215,6 @@ class Judge:
     def _overall(self, users: Float32, items: Float32) -> Float64:
         return self._values(lambda rows: users[rows] @ items.T, ["overall"])["overall"]
 
-    def _shares(self, name: str, values: Float64) -> Float64:
-        """By the delta method: log of a mean is off by the sum of what each user adds to it, (v - mean) / (n mean)."""
-        shares = np.zeros(len(self.users))
-        mean = values.mean()
-        if mean > 0:
-            shares[relevant_counts(self.relevant[name]) > 0] = (values - mean) / (len(values) * mean)
-        return shares
-
     def _noise(self, name: str, values: Float64) -> float:
         """How large a difference to the reference may be chance; 0 without one."""
         return self.chance * _standard_error(values - self._references[name]) if name in self._references else 0.0
@@ -250,8 +225,7 @@ class Judge:
         values = self._values(score_block, names)
         means = dict.fromkeys(WEIGHTS, np.nan) | {name: float(per.mean()) for name, per in values.items() if len(per)}
         noise = self._noise("overall", values["overall"]) if "overall" in values else 0.0
-        shares = {name: self._shares(name, values[name]) for name in values if name in WEIGHTS}
-        return Quality(**means, noise=noise, evidence=self.evidence, shares=shares, chance=self.chance)
+        return Quality(**means, noise=noise, evidence=self.evidence)
 
     def finds_new(self, users: Float32, items: Float32) -> bool:
         """Whether new items among themselves are found by more than luck: NDCG above two standard errors."""
