@@ -10,7 +10,7 @@ from longtail.calibrate.alternation import Pull
 from longtail.calibrate.guard import pick
 from longtail.calibrate.lengths import choose_rounds
 from longtail.calibrate.model import Length, sources
-from longtail.calibrate.scoring import ENOUGH_NEW, Judge, Quality
+from longtail.calibrate.scoring import Judge, Quality
 from longtail.cf.als import AlsSettings
 from longtail.core.ranking import SOURCES
 
@@ -59,15 +59,6 @@ class TestGuard:
 
     def test_what_cannot_be_measured_does_not_count(self):
         assert Quality(0.2, np.nan, np.nan).gain_over(Quality(0.1, 0.5, np.nan)) == pytest.approx(np.log(2))
-
-    def test_what_rests_on_few_pairs_counts_for_less(self):
-        base = Quality(0.1, 0.1, 0.1)
-        lucky, better = (0.1, 0.2, 0.1), (0.11, 0.1, 0.12)
-        assert pick([Quality(*lucky), Quality(*better)], base, floor=0.1) == 0
-        few = {"cold": 0.2}
-        assert pick([Quality(*lucky, evidence=few), Quality(*better, evidence=few)], base, floor=0.1) == 1
-        gain = Quality(*lucky, evidence=few).gain_over(base)
-        assert gain == pytest.approx(0.2 * np.log(2) / (2 + 0.2 + 1))
 
 
 class TestJudge:
@@ -124,18 +115,6 @@ class TestJudge:
         items = np.array([[0, 0], [0, 0], [0, 1], [1, 0]], np.float32)
         assert judge.measure(users, items).overall == pytest.approx(1.0)
         assert judge.measure(users, -items).overall < 1.0
-
-    def test_new_items_count_in_gains_as_far_as_their_pairs_suffice(self):
-        train = sparse.csr_array(np.hstack([np.ones((100, 1)), np.zeros((100, 9))]).astype(np.float32))
-        later = np.zeros((100, 10), np.float32)
-        later[:, 1] = 1
-        later[:50, 2] = 1
-        quality = Judge(train, sparse.csr_array(later)).measure(
-            np.ones((100, 2), np.float32), np.ones((10, 2), np.float32)
-        )
-        assert quality.evidence["cold"] == pytest.approx(150 / ENOUGH_NEW)
-        assert quality.evidence["overall"] == 1.0
-        assert "evidence" not in quality.to_dict()
 
     def test_next_to_nothing_is_not_usable(self):
         assert not self.judge([[0, 0, 0, 1], [0, 0, 0, 0], [0, 0, 0, 0]]).usable

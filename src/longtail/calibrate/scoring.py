@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from longtail.evaluate.metrics.ndcg import ndcg_at_k
 #: Fewer pairs than this say too little about a group of items to choose by.
 ENOUGH_PAIRS = 30
 
-#: Fewer pairs than this choose by chance what is best for new or rarely taken items: they count in proportion.
+#: Fewer pairs than this choose by chance what is best for new or rarely taken items.
 ENOUGH_NEW = 500
 
 #: What counts how much when candidates are compared.
@@ -47,7 +46,6 @@ class Quality:
         noise: how large a loss of overall quality may be chance: so many standard errors of the paired difference to
             the judge's reference as the judge allows; 0 without a reference.
         short_noise: the same of ``short``.
-        evidence: how much of its weight a measure has in gains, in [0, 1], by name; 1 where it does not say.
     """
 
     overall: float
@@ -59,7 +57,6 @@ class Quality:
     mixed_rare: float = np.nan
     noise: float = 0.0
     short_noise: float = 0.0
-    evidence: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     def keeps(self, floor: float) -> bool:
         """Whether overall quality is not below a floor by more than chance."""
@@ -71,21 +68,18 @@ class Quality:
 
     def to_dict(self) -> dict[str, float | None]:
         """Plain JSON; None for what could not be measured."""
-        values = {name: value for name, value in vars(self).items() if name != "evidence"}
-        return {name: None if np.isnan(value) else value for name, value in values.items()}
+        return {name: None if np.isnan(value) else value for name, value in vars(self).items()}
 
     def gain_over(self, base: Quality) -> float:
         """How much better: the weighted mean of the logarithms of the ratios of what could be measured; 0 is equal.
 
-        Overall quality counts as much as two of the others, and what rests on few pairs the less: by chance it would
-        decide. The logarithms are cut at 3: what is nearly zero on either side must not decide everything. ``mixed``,
-        ``mixed_rare`` and ``short`` do not count.
+        Overall quality counts as much as two of the others. The logarithms are cut at 3: what is nearly zero on
+        either side must not decide everything. ``mixed``, ``mixed_rare`` and ``short`` do not count.
         """
         total = weight_sum = 0.0
         for name, weight in WEIGHTS.items():
             mine, theirs = getattr(self, name), getattr(base, name)
             if not (np.isnan(mine) or np.isnan(theirs)):
-                weight = weight * self.evidence.get(name, 1.0)
                 total += weight * float(np.clip(np.log(max(mine, 1e-6) / max(theirs, 1e-6)), -LIMIT, LIMIT))
                 weight_sum += weight
         return total / weight_sum if weight_sum else 0.0
@@ -158,8 +152,6 @@ class Judge:
         self.relevant: dict[str, Any] = {
             name: part for name, part in parts.items() if name == "overall" or part.nnz >= ENOUGH_PAIRS
         }
-        self.evidence = {name: min(1.0, part.nnz / ENOUGH_NEW) for name, part in self.relevant.items()}
-        self.evidence["overall"] = 1.0
         # Some measures are one ranking, looked at for different pairs.
         self._ranking = {"mixed": "overall", "mixed_rare": "overall"}
         if "rare" not in self.masks:
@@ -224,8 +216,7 @@ class Judge:
         names = [name for name in self.relevant if only is None or name in only]
         values = self._values(score_block, names)
         means = dict.fromkeys(WEIGHTS, np.nan) | {name: float(per.mean()) for name, per in values.items() if len(per)}
-        noise = self._noise("overall", values["overall"]) if "overall" in values else 0.0
-        return Quality(**means, noise=noise, evidence=self.evidence)
+        return Quality(**means, noise=self._noise("overall", values["overall"]) if "overall" in values else 0.0)
 
     def finds_new(self, users: Float32, items: Float32) -> bool:
         """Whether new items among themselves are found by more than luck: NDCG above two standard errors."""
