@@ -73,9 +73,9 @@ def test_nothing_is_added_where_it_would_cost_the_tail_or_help_nobody(shop, monk
     judge = Judge(*shop)
     users, short, items, mean = vectors(judge)
     base = judge.measure(users, items)
-    settings = {"weights": (1.0,), "half_lives": (3.0,), "floor": 0.0}
+    settings = {"weights": (0.5, 1.0), "half_lives": (3.0,), "floor": 0.0}
     assert choose_average(judge, users, short, items, 0 * mean, base, **settings)[0].average_weight == 0
-    taken = iter([Quality(0.1, np.nan, 0.05), Quality(0.2, np.nan, 0.04)])
+    taken = iter([Quality(0.1, np.nan, 0.05), *[Quality(0.2, np.nan, 0.04)] * 2])
     monkeypatch.setattr(judge, "measure", lambda *_: next(taken))
     monkeypatch.setattr(judge, "measure_short", lambda users, _: float(users.sum()))
     assert choose_average(judge, users, short, items, mean, base, **settings)[0].average_weight == 0

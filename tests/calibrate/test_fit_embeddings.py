@@ -260,6 +260,30 @@ def test_one_value_stands_where_nothing_can_be_chosen():
     assert (usual["pull"]["precision"], usual["fusion"]["similar_weight"]) == (1.0, 0.4)
 
 
+def test_one_value_stands_where_there_is_a_choice():
+    """Poor values, which nothing would choose; `tolerance` keeps the guard from doing without the prior altogether."""
+    interactions, features, _, _ = shop()
+    pinned = {
+        "min_interactions": (2,), "precisions": (0.7,), "length_scales": (0.4,), "silent_exposures": (1.0,),
+        "target_exponents": (0.3,), "length_exponents": (0.9,), "fusion_weights": (7.0,), "fusion_half_lives": (2.0,),
+        "freshness": (5.0,), "average_weights": (9.0,), "average_half_lives": (1.0,), "similar_gates": (0.9,),
+        "similar_doubts": (50.0,), "tolerance": 0.49,
+    }  # fmt: skip
+    choices = fit_embeddings(interactions, features, ALS, QUICK.model_copy(update=pinned)).choices
+    assert choices["min_interactions"] == 2
+    pull = {
+        name: choices["pull"][name] for name in ("precision", "scale", "silent_exposure", "target_exponent", "exponent")
+    }
+    assert pull == {
+        "precision": 0.7, "scale": 0.4, "silent_exposure": 1.0, "target_exponent": 0.3, "exponent": 0.9,
+    }  # fmt: skip
+    fusion = choices["fusion"]
+    assert fusion["weight"] == pytest.approx(7.0)
+    assert (fusion["half_at"], fusion["freshness"]) == (2.0, 5.0)
+    assert (fusion["average_weight"], fusion["average_half_at"]) == (9.0, 1.0)
+    assert (fusion["similar_weight"], fusion["similar_doubt"]) == (0.9, 50.0)
+
+
 @pytest.mark.parametrize("method", ["als", "article"])
 def test_baselines(method):
     interactions, features, _, _ = shop()

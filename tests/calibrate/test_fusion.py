@@ -129,7 +129,7 @@ def test_rarely_taken_items_are_brought_up_as_well(asking, monkeypatch):
     fusion, _ = choose_freshness(asking, PLAIN, wanted, values=(0.5, 5.0), floor=0.0)
     assert fusion.freshness == 0.5
     monkeypatch.setattr(longtail.calibrate.scoring, "ENOUGH_NEW", 10**9)
-    assert choose_freshness(asking, PLAIN, wanted, values=(0.5,), floor=0.0) == (PLAIN, [])
+    assert choose_freshness(asking, PLAIN, wanted, values=(0.0, 0.5), floor=0.0) == (PLAIN, [])
 
 
 def test_next_to_nothing_of_overall_quality_is_spent(asking):
@@ -162,10 +162,10 @@ def test_what_the_guard_keeps_is_not_spent(asking, monkeypatch, bound):
     assert dear.tail < none.tail
     base = Quality(0.1, 0.1, tail=none.tail if bound == "tail" else 0.0, rare=0.0, mixed=1.0)
     floor = none.overall if bound == "overall" else 0.0
-    fusion, curve = choose_freshness(asking, PLAIN, base, values=(50.0,), floor=floor)
+    fusion, curve = choose_freshness(asking, PLAIN, base, values=(0.0, 50.0), floor=floor)
     assert fusion.freshness == 0
     assert len(curve) == 2
-    fusion, _ = choose_freshness(asking, PLAIN, replace(base, tail=0.0), values=(50.0,), floor=0.0)
+    fusion, _ = choose_freshness(asking, PLAIN, replace(base, tail=0.0), values=(0.0, 50.0), floor=0.0)
     assert fusion.freshness == 50
 
 
@@ -195,13 +195,13 @@ def test_one_kind_that_is_never_found_does_not_keep_the_other_down(monkeypatch):
 
 def test_what_content_never_finds_is_not_waited_for(asking):
     base = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed=0.0, mixed_rare=float("nan"))
-    assert choose_freshness(asking, PLAIN, base, values=(1.0,), floor=0.0) == (PLAIN, [])
+    assert choose_freshness(asking, PLAIN, base, values=(0.0, 1.0), floor=0.0) == (PLAIN, [])
 
 
 def test_without_enough_pairs_with_new_items_none_are_brought_up(asking, monkeypatch):
     monkeypatch.setattr(Judge, "knows_new", False)
     base = Quality(0.1, 0.1, 0.1, mixed=0.1)
-    assert choose_freshness(asking, PLAIN, base, values=(1.0,), floor=0.0) == (PLAIN, [])
+    assert choose_freshness(asking, PLAIN, base, values=(0.0, 1.0), floor=0.0) == (PLAIN, [])
 
 
 def test_where_few_pairs_tell_what_new_items_need_content_gets_as_much_as_costs_nothing():
@@ -225,6 +225,12 @@ def test_where_few_pairs_tell_what_new_items_need_content_gets_as_much_as_costs_
 
     chosen, _ = choose_fusion(Few(), Fusion(), base, weights=tuple(found), half_lives=(3.0, 20.0), floor=0.1)
     assert (chosen.weight, chosen.half_at) == (1.0, 20.0)
+    # Nothing of short histories is spent on it, however large a loss may be chance, though most is gained there.
+    known = replace(base, short=0.05)
+    found |= {weight: replace(quality, short=0.05) for weight, quality in found.items()}
+    found[1.0] = Quality(0.12, 0.1, 0.1, rare=0.12, short=0.049, short_noise=0.01)
+    chosen, _ = choose_fusion(Few(), Fusion(), known, weights=tuple(found), half_lives=(3.0, 20.0), floor=0.1)
+    assert chosen.weight == 0.5 * 2.0
     Few.judge = SimpleNamespace(knows_new=True)
     chosen, _ = choose_fusion(Few(), Fusion(), base, weights=tuple(found), half_lives=(3.0, 20.0), floor=0.1)
     assert (chosen.weight, chosen.half_at) == (1.0, 3.0)  # new items count, by a gain of their own

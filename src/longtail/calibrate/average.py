@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from longtail.calibrate.fusion import FREE
+from longtail.calibrate.guard import with_none
 from longtail.calibrate.model import Fusion, with_average
 from longtail.calibrate.scoring import Judge, Quality
 from longtail.core.arrays import Float32
@@ -40,7 +41,7 @@ def choose_average(
         items: ``(n_items, d)``.
         average: ``(d,)``, the mean of all users' vectors.
         base: what gains are counted from.
-        weights: values of s; half_lives: in items a user took.
+        weights: values of s, of one it is set; half_lives: in items a user took.
         floor: the least overall quality, but for chance.
 
     Returns:
@@ -61,8 +62,8 @@ def choose_average(
         curve.append({**told(fusion), **quality.to_dict()})
         return quality
 
-    lives = sorted(half_lives)
-    chosen = Fusion(average_half_at=lives[(len(lives) - 1) // 2])
+    lives, sizes = sorted(half_lives), with_none(weights)
+    chosen = Fusion(average_weight=sizes[0], average_half_at=lives[(len(lives) - 1) // 2])
     best = short_of(chosen)
     without = measure(chosen, best)
     enough = without.gain_over(base) - FREE
@@ -72,7 +73,7 @@ def choose_average(
         return quality.keeps(floor) and not few and quality.gain_over(base) >= enough
 
     for half_at in lives:
-        for weight in sorted({0.0, *weights})[1:]:
+        for weight in sizes[1:]:
             candidate = Fusion(average_weight=weight, average_half_at=half_at)
             few = short_of(candidate)
             if few <= best:  # what is no better for them need not be looked at for the others

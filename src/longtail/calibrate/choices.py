@@ -203,7 +203,7 @@ def choose(
     )  # fmt: skip
     fusion, report["similar_doubt"] = choose_doubt(
         validation, state.item_vectors, items, content, counts, fusion, tail_below=settings.tail_below,
-        doubts=settings.similar_doubts, k=settings.k, seed=seed,
+        doubts=settings.similar_doubts, gates=settings.similar_gates, k=settings.k, seed=seed,
     )  # fmt: skip
     fusion = replace(fusion, weight=fusion.weight / typical)
     progress.note(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from longtail.calibrate.guard import with_none
 from longtail.calibrate.model import Fusion
 from longtail.calibrate.scoring import ENOUGH_PAIRS
 from longtail.calibrate.similar_queries import SimilarQueries, Weighing, draw_queries
@@ -31,6 +32,7 @@ def choose_doubt(
     *,
     tail_below: int,
     doubts: Sequence[float],
+    gates: Sequence[float] = (0.0,),
     k: int = 10,
     seed: int = 0,
 ) -> tuple[Fusion, list[dict[str, Any]]]:
@@ -48,16 +50,17 @@ def choose_doubt(
         fusion: with the gate that was chosen.
         tail_below: queries have at least one interaction and fewer than this.
         doubts: what may be chosen; of equals the smallest.
+        gates: what content's part may be; of one value it is not given up.
         k: neighbours shown.
 
     Returns:
         ``fusion`` with the doubt, and with its gate or none, and the curve. Too few pairs to choose by: doubt 0 and an
-        empty curve.
+        empty curve. A single doubt is set.
     """
     few = (n_interactions >= 1) & (n_interactions < tail_below)
     asked = draw_queries(validation, few & content.any(axis=1), seed, most=_QUERIES)
     if asked.together.nnz < ENOUGH_PAIRS:
-        return replace(fusion, similar_doubt=0.0), []
+        return replace(fusion, similar_doubt=with_none(doubts)[0]), []
     vectors, meanings, unblended = unit_rows(items), unit_rows(content), unit_rows(alone)
     asking = vectors[asked.items], meanings[asked.items], n_interactions[asked.items]
     all_trusted = np.ones(len(vectors), dtype=np.float32)
@@ -67,8 +70,8 @@ def choose_doubt(
     base = _quality(asked, asked.neighbours(unblended, meanings[:, :0], [by_vector], k, seed=seed)[0][0], k)
     tried = [
         replace(fusion, similar_weight=weight, similar_doubt=float(doubt))
-        for weight in sorted({0.0, fusion.similar_weight})
-        for doubt in sorted(doubts)
+        for weight in sorted({fusion.similar_weight, with_none(gates)[0]})
+        for doubt in with_none(doubts)
     ]
     weighings = [Weighing(one.trust(n_interactions), one.query_gate(*asking)) for one in tried]
     ranked = asked.neighbours(vectors, meanings, [by_content, *weighings], k, seed=seed)

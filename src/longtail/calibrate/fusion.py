@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from longtail.calibrate.guard import admitted, pick
+from longtail.calibrate.guard import admitted, pick, with_none
 from longtail.calibrate.model import Fusion, with_average
 from longtail.calibrate.scoring import ENOUGH_PAIRS, Judge, Quality
 from longtail.calibrate.similar_queries import Weighing, draw_queries
@@ -88,8 +88,8 @@ def choose_fusion(
     Returns:
         ``fusion`` with both, and the curve.
     """
-    lives = sorted(half_lives)
-    middle = replace(fusion, half_at=lives[len(lives) // 2], weight=0.0)
+    lives, sizes = sorted(half_lives), with_none(weights)
+    middle = replace(fusion, half_at=lives[len(lives) // 2], weight=sizes[0] * asking.typical)
     without = asking.quality(middle)
     tried = {middle: without}
 
@@ -102,13 +102,13 @@ def choose_fusion(
         # Too few pairs tell what is best for new items, who have most of content: as much of it as costs nothing, and
         # nothing with which they are found less than without it.
         safe = [one for one in candidates if np.isnan(base.cold) or not tried[one].cold < without.cold]
-        qualities = [replace(tried[candidate], cold=np.nan) for candidate in safe]
+        # The largest is taken, which would use up what is allowed for chance in short histories: nothing is.
+        qualities = [replace(tried[candidate], cold=np.nan, short_noise=0.0) for candidate in safe]
         enough = qualities[pick(qualities, base, floor=floor)].gain_over(base) - FREE
-        # The largest is taken, which would use up what is allowed for chance in short histories.
-        kept = admitted([replace(quality, short_noise=0.0) for quality in qualities], base, floor=floor)
+        kept = admitted(qualities, base, floor=floor)
         return safe[max(i for i in kept if qualities[i].gain_over(base) >= enough)]
 
-    best = best_of([replace(middle, weight=weight * asking.typical) for weight in sorted({0.0, *weights})])
+    best = best_of([replace(middle, weight=weight * asking.typical) for weight in sizes])
     if best.weight:
         best = best_of([replace(best, half_at=half_at) for half_at in lives])
     return best, [
@@ -133,9 +133,12 @@ def choose_freshness(
             ranking.
 
     Returns:
-        ``fusion`` with b, and the curve. b is 0 where validation has too few pairs with such items to tell.
+        ``fusion`` with b, and the curve. b is 0 where validation has too few pairs with such items to tell. A single
+        value is set.
     """
     curve: list[dict[str, Any]] = []
+    tried = with_none(values)
+    fusion = replace(fusion, freshness=tried[0])
     best, best_share = fusion, -1.0
     most = dict.fromkeys(("overall", "tail", "rare"), 0.0)
     known = {"mixed": asking.judge.knows_new, "mixed_rare": asking.judge.knows_rare}
@@ -146,7 +149,7 @@ def choose_freshness(
     users = asking.users(fusion, asking.judge.train)  # nobody is solved against freshness
     spent = SPENT_ON_NEW if "mixed" in wanted else SPENT
     keep: dict[str, float] = {}
-    for value in sorted({0.0, *values}):
+    for value in tried:
         candidate = replace(fusion, freshness=value)
         quality = asking.judge.measure(users, asking.stored(candidate))
         curve.append({"freshness": value, **quality.to_dict()})
@@ -155,7 +158,7 @@ def choose_freshness(
         keep = keep or {name: min(getattr(base, name), getattr(quality, name)) for name in ("tail", "rare")}
         least |= {name: max(bound, (1 - TRADED) * most[name]) for name, bound in keep.items()}
         dear = any(getattr(quality, name) < bound for name, bound in least.items())  # NaN is not dear
-        if value and (dear or not quality.keeps(floor)):
+        if value != tried[0] and (dear or not quality.keeps(floor)):
             break
         share = fmean(min(1.0, getattr(quality, name) / enough) for name, enough in wanted.items())
         if share > best_share:
@@ -191,7 +194,7 @@ def choose_gate(
         ``fusion`` with the gate at no interactions and the interactions at which it is halved, and the curve.
     """
     lives = sorted(half_lives)
-    fusion = replace(fusion, similar_weight=0.0, similar_half_at=lives[len(lives) // 2])
+    fusion = replace(fusion, similar_weight=with_none(gates)[0], similar_half_at=lives[len(lives) // 2])
     asked = draw_queries(validation, (n_interactions < tail_below) & content.any(axis=1), seed)
     together = asked.together
     if together.nnz < ENOUGH_PAIRS:
@@ -220,7 +223,7 @@ def choose_gate(
             curve.append({**told, "ndcg": values[0], "rare_ndcg": values[1], "score": tried[one]})
         return max(candidates, key=lambda one: tried[one])
 
-    best = best_of([replace(fusion, similar_weight=gate) for gate in sorted(gates)])
+    best = best_of([replace(fusion, similar_weight=gate) for gate in with_none(gates)])
     if best.similar_weight:
         best = best_of([replace(best, similar_half_at=half_at) for half_at in lives])
     return best, curve

@@ -15,6 +15,11 @@ def pick(candidates: Sequence[Quality], base: Quality, *, floor: float) -> int:
     return max(admitted(candidates, base, floor=floor), key=lambda i: (candidates[i].gain_over(base), -i))
 
 
+def with_none(values: Sequence[float]) -> list[float]:
+    """What is tried of a grid, ascending: 0 as well, which is to do without. A single value is set instead."""
+    return [float(values[0])] if len(values) == 1 else sorted({0.0, *map(float, values)})
+
+
 def admitted(candidates: Sequence[Quality], base: Quality, *, floor: float) -> list[int]:
     """Which candidates may be chosen, ascending positions.
 

@@ -16,38 +16,36 @@ Objective = Literal["rendle", "hu"]
 
 
 class AlsSettings(Settings):
-    """Settings of implicit ALS.
-
-    Attributes:
-        factors: d, the length of the vectors.
-        regularization: λ, before scaling by frequency.
-        frequency_scaling: ν; a row with n pairs is penalised with λ (n + α₀ |other side|)^ν.
-        alpha: multiplies the weights of the matrix; c = alpha w is a pair's confidence.
-        unobserved_weight: α₀, the weight of a pair that was not observed; always 1 with "hu".
-        iterations: sweeps over both sides.
-        objective: "rendle": Σ_S c (1 - u·v)² + α₀ Σ (u·v)²; "hu": observed pairs weigh c, all others 1, as `implicit`.
-        solver: see `longtail.cf.solver.half_step`.
-        cg_steps: conjugate-gradient steps for long rows in each half-step of training.
-        momentum: accelerate training; the objective and its minimum are the same without.
-        tolerance: stop when an iteration lowers the loss by less than this share of it; 0 never stops early.
-        seed: of the initial factors.
-        device: where training runs. "cpu": the compiled solver; "cuda": `longtail.cf.torch_solver`; "auto": the latter
-            where torch sees a CUDA device. One-sided solves, as serving makes them, are always the compiled solver's.
-    """
+    """Settings of implicit ALS."""
 
     factors: int = Field(default=64, ge=1)
+    """d, the length of the vectors."""
     regularization: float = Field(default=0.003, ge=0, allow_inf_nan=False)
+    """λ, before scaling by frequency."""
     frequency_scaling: float = Field(default=1.0, ge=0, le=1)
+    """ν; a row with n pairs is penalised with λ (n + α₀ times the rows of the other side)^ν."""
     alpha: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """Multiplies the weights of the matrix; c = alpha w is a pair's confidence."""
     unobserved_weight: float = Field(default=0.1, ge=0, allow_inf_nan=False)
+    """α₀, the weight of a pair that was not observed; always 1 with ``hu``."""
     iterations: int = Field(default=16, ge=1)
+    """Sweeps over both sides."""
     objective: Objective = "rendle"
+    """``rendle``: Σ_S c (1 - u·v)² + α₀ Σ (u·v)²; ``hu``: observed pairs weigh c, all others 1, as `implicit`."""
     solver: Literal["auto", "cg", "exact"] = "auto"
+    """``cg``: conjugate gradients for every row; ``exact``: Cholesky of every row, slow, for reference. See
+    `longtail.cf.solver.half_step`."""
     cg_steps: int = Field(default=2, ge=1)
+    """Conjugate-gradient steps for long rows in each half-step of training."""
     momentum: bool = True
+    """Accelerate training; the objective and its minimum are the same without."""
     tolerance: float = Field(default=0.0, ge=0, lt=1)
+    """Stop when an iteration lowers the loss by less than this share of it; 0 never stops early."""
     seed: int = Field(default=0, ge=0)
+    """Of the initial factors."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where training runs. ``cpu``: the compiled solver; ``cuda``: `longtail.cf.torch_solver`; ``auto``: the latter
+    where torch sees a CUDA device. One-sided solves, as serving makes them, are always the compiled solver's."""
 
     @model_validator(mode="after")
     def _hu_has_unit_weight(self) -> Self:

@@ -33,11 +33,13 @@ def _register() -> None:
         judge,
         recommend,
         report,
+        settings,
         similar,
         train,
     )
 
     app.command()(init.init)
+    app.command()(settings.settings)
     app.command()(check.check)
     app.command()(train.train)
     app.command()(similar.similar)

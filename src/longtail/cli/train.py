@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from longtail.cli.console import RichProgress, console, messages
@@ -18,18 +19,34 @@ def train(
     data: Data = None,
     cache: Cache = None,
     allow_network: AllowNetwork = False,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            "--index",
+            metavar="KIND",
+            help="Build a nearest-neighbour index into the bundle: hnsw, for catalogs "
+            "where looking at every item takes too long. Without it answers are exact.",
+        ),
+    ] = None,
 ) -> None:
     """Train on a shop's data and publish a bundle; an older bundle at the same place is kept until then."""
     from longtail import pipeline
     from longtail.bundle import check_destination, save
     from longtail.content.cache import EncodingCache
     from longtail.core.ranking import SOURCES
+    from longtail.index import build_index
     from longtail.recipe import Recipe
+    from longtail.recommender import with_index
 
     settings = Recipe.load(recipe, data=data)
     check_destination(output)
+    if index is not None:
+        build_index(index, np.eye(2, dtype=np.float32))  # what is not there is told before training, not after
     with RichProgress() as progress:
         bundle = pipeline.train(settings, cache=EncodingCache(cache), allow_network=allow_network, progress=progress)
+        if index is not None:
+            with progress.task("Index"):
+                bundle = with_index(bundle, index, seed=settings.seed)
         with progress.task("Publishing"):
             save(bundle, output)
     facts = bundle.describe()

@@ -45,7 +45,9 @@ class EventsSchema(Settings):
 
     source: Source | None = None
     user_id: Column = "user_id"
+    """Whose event it is."""
     item_id: Column = "item_id"
+    """Of which item, by the id it has in the catalog."""
     timestamp: Column | None = "timestamp"
     """None where the shop has no times (``timestamp = ""`` in TOML, which has no null): then there is no half-life and
     no split by time."""
@@ -70,10 +72,13 @@ class WeightSettings(Settings):
     types: dict[str, float] = Field(default_factory=dict)
     """Weight per event type. Empty: every type weighs 1. Not empty: a type that is not named is refused and counted."""
     value_exponent: float = Field(default=0.0, ge=0.0, le=4.0)
+    """gamma; 0: values do not count."""
     half_life_days: float | None = Field(default=None, gt=0)
+    """The age, counted back from the last event, at which an event weighs half. None: age does not count."""
     confidence: Literal["linear", "log"] = "linear"
     """c = alpha * w, or alpha * log(1 + w / epsilon); alpha belongs to the factorization and is applied there."""
     epsilon: float = Field(default=1.0, gt=0)
+    """See ``confidence``."""
 
 
 FieldKind = Literal["text", "category", "tags", "number", "price", "boolean", "date", "measure", "vector", "image"]
@@ -83,6 +88,7 @@ class FieldSchema(Settings):
     """One field of the catalog that says something about what an item is."""
 
     kind: FieldKind
+    """What the field is."""
     column: Column | None = None
     """The column; text may give a ``template`` instead. None: the field's own name."""
     template: str | None = None
@@ -113,6 +119,7 @@ class GroupSchema(Settings):
     rule: Literal["first", "most_common", "refuse"] = "refuse"
     """``first`` by ``order_by``; ``most_common`` value per column; ``refuse``: keep the first, refuse the others."""
     order_by: Column | None = None
+    """What ``first`` goes by; None: as the rows stand."""
 
 
 class CatalogSchema(Settings):
@@ -120,9 +127,11 @@ class CatalogSchema(Settings):
 
     source: Source | None = None
     item_id: Column = "item_id"
+    """The item's id."""
     title: Column | None = None
     """Shown to people beside the id; None: the first text field."""
     where: str | None = None
+    """Rows to read; rows it leaves out are counted as filtered, not refused."""
     columns: dict[str, Column] = Field(default_factory=dict)
     """Further named columns, kept as they are for filters and display. Plain columns of the source are always there."""
     group: GroupSchema = GroupSchema()

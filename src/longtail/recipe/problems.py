@@ -78,7 +78,7 @@ def _unknown(model: type[BaseModel], values: Mapping[str, Any], prefix: str) -> 
         if field is None:
             yield path, list(model.model_fields)
             continue
-        inner, is_mapping = _inner_model(field.annotation)
+        inner, is_mapping = inner_model(field.annotation)
         if inner is None or not isinstance(value, Mapping):
             continue
         if not is_mapping:
@@ -89,15 +89,15 @@ def _unknown(model: type[BaseModel], values: Mapping[str, Any], prefix: str) -> 
                 yield from _unknown(inner, entry, f"{path}.{name}.")
 
 
-def _inner_model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+def inner_model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     """The settings inside an annotation, and whether it is a mapping of names to them."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
     if get_origin(annotation) is dict:
-        return _inner_model(get_args(annotation)[1])[0], True
+        return inner_model(get_args(annotation)[1])[0], True
     if get_origin(annotation) in (Union, types.UnionType):
         for member in get_args(annotation):
-            inner = _inner_model(member)
+            inner = inner_model(member)
             if inner[0] is not None:
                 return inner
     return None, False
@@ -105,7 +105,7 @@ def _inner_model(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
 
 def _known_paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
-        inner, is_mapping = _inner_model(field.annotation)
+        inner, is_mapping = inner_model(field.annotation)
         yield f"{prefix}{name}"
         if inner is not None:
             yield from _known_paths(inner, f"{prefix}{name}.{'NAME.' if is_mapping else ''}")
@@ -137,7 +137,7 @@ def _without_union_members(model: type[BaseModel], location: tuple[int | str, ..
             if field is None:  # a union's member
                 continue
             parts.append(str(part))
-            level, names_next = _inner_model(field.annotation)
+            level, names_next = inner_model(field.annotation)
             if level is None and get_origin(field.annotation) in (Union, types.UnionType):
                 rest = location[position + 1 :]
                 return parts + [str(other) for other in rest if isinstance(other, int)]

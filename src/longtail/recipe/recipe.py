@@ -19,7 +19,7 @@ from longtail.data.schema import CatalogSchema, EventsSchema, WeightSettings
 from longtail.recipe.problems import describe_invalid, describe_unknown
 
 #: Set once at the top of a recipe and handed down to the sections that use them.
-_SHARED = ("tail_below", "seed")
+SHARED = ("tail_below", "seed")
 
 
 class Recipe(Settings):
@@ -120,7 +120,7 @@ class Recipe(Settings):
         problems += [
             f"{section}.{key}: set `{key}` once, at the top of the recipe, above all sections."
             for section in ("als", "model")
-            for key in _SHARED
+            for key in SHARED
             if isinstance(values.get(section), dict) and key in values[section] and _has(cls, section, key)
         ]
         try:
@@ -138,7 +138,7 @@ class Recipe(Settings):
     @model_validator(mode="after")
     def _hand_down(self) -> Self:
         for section in ("als", "model"):
-            own = {key: getattr(self, key) for key in _SHARED if _has(type(self), section, key)}
+            own = {key: getattr(self, key) for key in SHARED if _has(type(self), section, key)}
             if own:
                 # The way pydantic itself fills frozen models; a copy would validate this model again.
                 self.__dict__[section] = getattr(self, section).model_copy(update=own)

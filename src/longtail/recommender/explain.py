@@ -1,10 +1,10 @@
 """A score taken apart, exactly: over the items of a history, and over the fields of an item's content.
 
-    score(u, i) = (u + s_u ū)·v_i + g_i p·z_i,    [u; p] = A_u^-1 Σ_j c_j a_j,    v_i = e_i + A_i^-1 τ f_i
+    score(u, i) = (u + s_u ū)·v_i + g_i p·z_i,    [u; p] = A_u^-1 Σ_j c_j a_j,    v_i = h_i + A_i^-1 τ f_i
 
-all of it times b_i, see `longtail.calibrate.model.Fusion.fresh`. Behaviour is u·e_i, over the history by the solved
+all of it times b_i, see `longtail.calibrate.model.Fusion.fresh`. Behaviour is u·h_i, over the history by the solved
 system of the user. What content predicts, u·A_i^-1 τ f_i, and what it says itself, g_i p·z_i, are over the fields by
-Shapley values, since neither is a sum over them. What events bring, e_i, is what the prediction does not. What
+Shapley values, since neither is a sum over them. What events bring, h_i, is what the prediction does not. What
 everybody would give it, s_u ū·v_i, is a part by itself.
 """
 
