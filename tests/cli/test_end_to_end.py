@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import longtail
 from longtail.cli.main import app
+from longtail.core.errors import DataError
 
 KINDS = ("rope", "lamp", "tent", "boot", "mug", "map")
 
@@ -130,3 +131,22 @@ def test_errors_are_one_message_that_names_the_nearest(run, trained_shop, capsys
         main()
     assert stopped.value.code == 2
     assert "'00003'" in capsys.readouterr().err
+
+
+def test_an_index_is_built_into_the_bundle_and_unknown_kinds_are_told_before_training(
+    run, trained_shop, tmp_path, monkeypatch
+):
+    bundle = longtail.Recommender.load(trained_shop / "shop.bundle").bundle
+    trained = []
+    monkeypatch.setattr("longtail.pipeline.train", lambda *_, **__: trained.append(1) or bundle)
+    with pytest.raises(DataError, match="exact, hnsw"):
+        CliRunner().invoke(
+            app,
+            ["train", str(trained_shop / "shop.toml"), "-o", str(tmp_path / "a.bundle"), "--index", "hnws"],
+            catch_exceptions=False,
+        )
+    assert not trained
+    pytest.importorskip("voyager")
+    run("train", trained_shop / "shop.toml", "-o", tmp_path / "b.bundle", "--index", "hnsw")
+    assert (tmp_path / "b.bundle" / "index_user_item.safetensors").exists()
+    assert longtail.Recommender.load(tmp_path / "b.bundle").similar_items("00003", k=3).item_ids

@@ -6,7 +6,6 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from longtail.cli.console import RichProgress, console, messages
@@ -30,6 +29,8 @@ def train(
     ] = None,
 ) -> None:
     """Train on a shop's data and publish a bundle; an older bundle at the same place is kept until then."""
+    import numpy as np
+
     from longtail import pipeline
     from longtail.bundle import check_destination, save
     from longtail.content.cache import EncodingCache
