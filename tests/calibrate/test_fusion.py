@@ -193,6 +193,28 @@ def test_one_kind_that_is_never_found_does_not_keep_the_other_down(monkeypatch):
     assert fusion.freshness == 0.1  # and may not fall further
 
 
+@pytest.mark.parametrize(("at_first", "chosen"), [(0.02, 0.0), (0.005, 0.1)])
+def test_what_new_items_may_cost_is_not_spent_on_rare_ones(at_first, chosen):
+    """Overall, and how far new and rare items are found; new ones at 0.01 are found well enough."""
+    found = {0.0: (0.1, at_first, 0.001), 0.1: (0.099, 0.02, 0.004), 0.2: (0.0987, 0.03, 0.006)}
+
+    class Stub:
+        judge = SimpleNamespace(
+            knows_new=True, knows_rare=True, train=None,
+            measure=lambda _, at: Quality(found[at][0], 0.1, 0.1, found[at][1], rare=0.1, mixed_rare=found[at][2]),
+        )  # fmt: skip
+
+        def users(self, fusion, history):
+            return None
+
+        def stored(self, fusion):
+            return fusion.freshness
+
+    base = Quality(0.09, 0.1, 0.05, rare=0.05, mixed=0.01, mixed_rare=0.01)
+    fusion, _ = choose_freshness(Stub(), PLAIN, base, values=(0.1, 0.2), floor=0.09)
+    assert fusion.freshness == chosen
+
+
 def test_what_content_never_finds_is_not_waited_for(asking):
     base = Quality(0.1, 0.1, tail=0.0, rare=0.0, mixed=0.0, mixed_rare=float("nan"))
     assert choose_freshness(asking, PLAIN, base, values=(0.0, 1.0), floor=0.0) == (PLAIN, [])

@@ -124,9 +124,9 @@ def choose_freshness(
     allows; if none is enough, the one with which they are found best. Content's own ranking finds them easily, knowing
     nothing of how the others sell: as well as it does is enough.
 
-    Of overall quality next to nothing may be spent, :data:`SPENT` or :data:`SPENT_ON_NEW`, and little of what blending
-    and content gained for rarely taken items among themselves, :data:`TRADED`, down to what ALS alone has of it: values
-    are tried in ascending order until one costs more.
+    Of overall quality next to nothing may be spent, :data:`SPENT`, or :data:`SPENT_ON_NEW` as long as new items are not
+    found well enough, and little of what blending and content gained for rarely taken items among themselves,
+    :data:`TRADED`, down to what ALS alone has of it: values are tried in ascending order until one costs more.
 
     Args:
         fusion, base, floor: see :func:`choose_fusion`; ``base.mixed`` and ``base.mixed_rare`` are of content's own
@@ -147,19 +147,20 @@ def choose_freshness(
     if not wanted:
         return fusion, curve
     users = asking.users(fusion, asking.judge.train)  # nobody is solved against freshness
-    spent = SPENT_ON_NEW if "mixed" in wanted else SPENT
+    lacking = "mixed" in wanted  # new items are not found well enough yet
     keep: dict[str, float] = {}
     for value in tried:
         candidate = replace(fusion, freshness=value)
         quality = asking.judge.measure(users, asking.stored(candidate))
         curve.append({"freshness": value, **quality.to_dict()})
         most = {name: max(highest, getattr(quality, name)) for name, highest in most.items()}
-        least = {"overall": (1 - spent) * most["overall"]}
+        least = {"overall": (1 - (SPENT_ON_NEW if lacking else SPENT)) * most["overall"]}
         keep = keep or {name: min(getattr(base, name), getattr(quality, name)) for name in ("tail", "rare")}
         least |= {name: max(bound, (1 - TRADED) * most[name]) for name, bound in keep.items()}
         dear = any(getattr(quality, name) < bound for name, bound in least.items())  # NaN is not dear
         if value != tried[0] and (dear or not quality.keeps(floor)):
             break
+        lacking = lacking and quality.mixed < wanted["mixed"]
         share = fmean(min(1.0, getattr(quality, name) / enough) for name, enough in wanted.items())
         if share > best_share:
             best, best_share = candidate, share
