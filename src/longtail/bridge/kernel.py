@@ -16,7 +16,7 @@ import numpy.typing as npt
 import scipy.linalg
 from scipy import sparse
 
-from longtail.bridge.r_squared import r_squared
+from longtail.bridge.r_squared import explained, variation
 from longtail.core.arrays import Float32, Float64, Int64, State
 from longtail.core.distinct import distinct, hashes
 from longtail.core.errors import DataError, NumericalError
@@ -174,13 +174,13 @@ def leave_one_out_curve(z: Float32, targets: Float32, marks: Float32, ridges: Se
     design = kernel(z, marks) @ basis.astype(np.float32)
     squares = design * design
     projected = (basis.T @ cross).astype(np.float64)
-    curve = {}
+    total, curve = variation(targets), {}
     for ridge in ridges:
         shrink = 1.0 / (values + ridge)
         hat = squares @ shrink.astype(np.float32)
         fitted = design @ (shrink[:, None] * projected).astype(np.float32)
         residual = (targets - fitted) / np.maximum(1.0 - hat, 1e-3)[:, None]
-        curve[float(ridge)] = r_squared(targets, targets - residual)
+        curve[float(ridge)] = explained(residual, total)
     return curve
 
 
