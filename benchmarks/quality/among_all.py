@@ -8,7 +8,7 @@ import numpy as np
 
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
-from longtail.protocols.measure import measure
+from longtail.protocols.measure import observe, sum_up
 from longtail.protocols.methods import TrainedParts
 from longtail.protocols.pairs import of_pairs
 from longtail.protocols.random_holdout import draw
@@ -23,7 +23,7 @@ def tail_among_all(parts: TrainedParts, events: Events, catalog: Catalog, option
     tail = seen.n_interactions < options.tail_below
     relevant = (relevant.multiply(tail[None, :])).tocsr().astype(np.bool_)
     relevant.eliminate_zeros()
-    measured = measure(
+    observed = observe(
         methods_of(parts, options),
         relevant,
         {"tail among all": np.arange(len(seen.items)) < len(catalog.items)},
@@ -31,7 +31,7 @@ def tail_among_all(parts: TrainedParts, events: Events, catalog: Catalog, option
         k=options.k,
         seen=seen.matrix,
         metrics=("ndcg",),
-        resamples=options.resamples,
         seed=options.seed,
     )
+    measured = sum_up([observed], resamples=options.resamples, seed=options.seed)
     return measured.sections[0].to_dict()

@@ -21,7 +21,7 @@ from longtail.data.events import Events, read_events
 from longtail.data.schema import CatalogSchema
 from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
-from longtail.protocols.measure import measure
+from longtail.protocols.measure import observe, sum_up
 from longtail.protocols.pairs import pair_counts
 from longtail.protocols.run import Options, find_relevant, methods_of
 from longtail.recipe import Recipe
@@ -68,10 +68,11 @@ def published(recipe: Recipe, events: Any, catalog: Any, fit: Any, *, options: O
     ]
     sections = []
     for relevant, candidates, k, left_out in asks:
-        measured = measure(
-            methods, relevant, candidates, seen.n_interactions, k=k, seen=left_out, resamples=options.resamples,
-            seed=options.seed, progress=progress,
+        observed = observe(
+            methods, relevant, candidates, seen.n_interactions, k=k, seen=left_out, seed=options.seed,
+            progress=progress,
         )  # fmt: skip
+        measured = sum_up([observed], resamples=options.resamples, seed=options.seed)
         sections += measured.sections
     return ProtocolResult(
         protocol="citeulike",

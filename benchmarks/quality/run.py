@@ -49,6 +49,8 @@ from protocols import commit  # noqa: E402
 
 #: Fashion: the last two of the six days are tested; new items on the last three, from each to the end.
 DAYS = [datetime(2020, 9, day, tzinfo=UTC) for day in (19, 20, 21)]
+#: Two days are few: with these cuts two times two are tested, each after training on what came before.
+WINDOWS = [datetime(2020, 9, day, tzinfo=UTC) for day in (18, 20)]
 #: Few users of a week have more than ten items, and a tenth of them tells little: all are held out, a tenth at a time.
 DRAWS = 10
 
@@ -60,10 +62,13 @@ def protocols(name: str, recipe: Recipe) -> dict[str, Callable[..., Any]]:
 
         return {"published": partial(published, recipe)}
     times = {"cut": DAYS[1]} if name == "fashion" else {}
+    # Before "time", which then needs no training of its own.
+    windows = {"windows": partial(tail, cuts=WINDOWS)} if name == "fashion" else {}
     new = {"new-items": partial(new_items, cuts=DAYS)} if name == "fashion" else {}
     return {
         "cold": cold,
         "random": random_holdout,
+        **windows,
         "time": partial(tail, **times),
         **new,
         "similar": partial(similar, **times),

@@ -67,6 +67,17 @@ def test_cold_and_tail_run_through_the_real_pipeline(run, tmp_path):
     assert new["sections"]
 
 
+@pytest.mark.slow  # trains twice
+def test_windows_are_tested_one_after_the_other(run):
+    done = run("--windows", "2", "--json", "-")
+    assert done.exit_code == 0, done.output
+    (result,) = json.loads(done.stdout)["results"]
+    first, second = result["split"]["cuts"]
+    assert first < second
+    assert result["sections"][0]["n_users"] == result["counts"]["tested users"] > 0
+    assert run("--windows", "0").exit_code == 2
+
+
 @pytest.mark.slow
 def test_another_system_is_measured_beside_the_others(run, taste_shop, tmp_path):
     rankings = tmp_path / "theirs.parquet"

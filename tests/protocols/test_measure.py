@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from longtail.protocols.foreign import BoundEmbeddings, BoundRankings
-from longtail.protocols.measure import _rank, candidate_sets, measure
+from longtail.protocols.measure import Observed, View, _rank, candidate_sets, observe, sum_up
 from longtail.protocols.methods import standard_methods
 from longtail.protocols.pairs import contains
 
@@ -32,6 +32,11 @@ def methods(shop, honest):
         ),
     ]
     return parts, [*standard_methods(parts), *mine]
+
+
+def measure(*args, resamples=2_000, seed=0, **kwargs):
+    """One run, observed and summed up."""
+    return sum_up([observe(*args, seed=seed, **kwargs)], resamples=resamples, seed=seed)
 
 
 def test_every_method_scores_some_items_as_it_scores_all(methods):
@@ -114,3 +119,40 @@ def test_pairs_are_found_where_their_keys_pass_32_bits():
     matrix = sparse.csr_array((np.ones(1), ([49_999], [99_999])), shape=(n_users, n_items))
     rows, columns = np.array([49_999, 49_998], np.int32), np.array([99_999, 99_999], np.int32)
     np.testing.assert_array_equal(contains(matrix, rows, columns), [True, False])
+
+
+def _observed(values, *, methods=("ALS", "longtail"), shown=0.5, name="tail"):
+    column = np.array(values, dtype=np.float64)
+    view = View(10, 2, len(values), 1, len(values), {"ndcg@3": dict.fromkeys(methods, column)},
+                {method: {"coverage": shown} for method in methods})  # fmt: skip
+    return Observed({name: view}, {method: {"0": shown} for method in methods}, {"0": shown})
+
+
+def test_runs_are_summed_up_over_all_their_users():
+    found = sum_up([_observed([0.0, 1.0], shown=0.2), _observed([0.5] * 6, shown=1.0)], resamples=50)
+    section = found.sections[0]
+    assert (section.n_users, section.n_users_without, section.n_pairs) == (8, 2, 8)
+    assert (section.n_candidates, section.n_relevant_items) == (10, 4)
+    assert section.comparisons["ndcg@3"].estimates["ALS"].mean == 0.5
+    assert section.spread["ALS"]["coverage"] == found.exposure["ALS"]["0"] == found.taken["0"] == pytest.approx(0.8)
+
+
+def test_what_one_run_lacks_is_left_out_or_the_others():
+    first = _observed([0.0, 1.0], methods=("ALS", "article", "longtail"))
+    second = _observed([1.0, 1.0])
+    other = _observed([0.25], name="0")
+    found = sum_up([first, second, other], resamples=50)
+    assert [section.name for section in found.sections] == ["tail", "0"]
+    for section, users in zip(found.sections, (4, 1), strict=True):
+        assert section.n_users == users
+        assert list(section.comparisons["ndcg@3"].estimates) == ["ALS", "longtail"]
+        assert list(section.spread) == ["ALS", "longtail"]
+    assert list(found.exposure) == ["ALS", "longtail"]
+
+
+def test_runs_without_users_count_alike_and_no_run_is_an_error():
+    found = sum_up([_observed([], shown=0.0), _observed([], shown=1.0)])
+    assert found.exposure["ALS"]["0"] == 0.5
+    assert found.sections[0].comparisons["ndcg@3"].estimates == {}
+    with pytest.raises(ValueError, match="at least one run"):
+        sum_up([])

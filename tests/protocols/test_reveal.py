@@ -80,13 +80,13 @@ def test_every_pair_of_a_known_user_is_either_tested_or_left_out_of_their_rankin
     import longtail.protocols.reveal as module
 
     events, catalog = shop
-    measured, measure = [], module.measure
+    measured, observe = [], module.observe
 
     def watch(methods, relevant, candidates, counts, *, seen, **rest):
         measured.append((relevant.toarray() > 0, seen.toarray() > 0))
-        return measure(methods, relevant, candidates, counts, seen=seen, **rest)
+        return observe(methods, relevant, candidates, counts, seen=seen, **rest)
 
-    monkeypatch.setattr(module, "measure", watch)
+    monkeypatch.setattr(module, "observe", watch)
     few_shot(events, catalog, honest, levels=(0, 5), options=FAST)
     for call, (relevant, left_out) in zip(honest.calls, measured, strict=True):
         users = sorted({user for user, _ in _pairs(call.events)})

@@ -12,7 +12,7 @@ from longtail.core.buckets import LABELS
 from longtail.core.errors import DataError
 from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.run import Options
-from longtail.protocols.tail import default_cut, tail
+from longtail.protocols.tail import default_cut, default_cuts, tail
 
 START = datetime(2024, 1, 1)
 FAST = Options(resamples=200, tail_below=8)
@@ -28,6 +28,65 @@ def test_default_cut_is_four_weeks_or_a_tenth(shop, make):
 def test_default_cut_of_whole_days_tests_the_last_day(make):
     days = make.events([("u", "i", "buy", START + timedelta(days=day)) for day in range(6)])
     assert len(days.since(default_cut(days))) == 1
+
+
+def test_default_cuts_are_windows_in_a_row_up_to_the_end(shop, make):
+    events, _ = shop
+    length = (events.last - events.first) / 10
+    assert default_cuts(events, 3) == [events.last - 3 * length, events.last - 2 * length, default_cut(events)]
+    for windows in (0, 10):
+        with pytest.raises(DataError, match="ask for 1 to 9"):
+            default_cuts(events, windows)
+    with pytest.raises(DataError, match="timestamp"):
+        default_cuts(make.events([("u", "i", "buy", None)]), 2)
+
+
+def test_several_windows_are_trained_before_each_and_tested_up_to_the_next(shop, honest):
+    events, catalog = shop
+    cuts = [START + timedelta(days=50), START + timedelta(days=65)]
+    together = tail(events, catalog, honest, cuts=cuts[::-1], options=FAST)
+    assert [call.events.last < cut for call, cut in zip(honest.calls, cuts, strict=True)] == [True, True]
+    assert len(honest.calls[1].events) == len(events.before(cuts[1]))
+    alone = [
+        tail(events.before(cuts[1]), catalog, honest, cut=cuts[0], options=FAST),
+        tail(events, catalog, honest, cut=cuts[1], options=FAST),
+    ]
+    assert together.split["cuts"] == [cut.isoformat() for cut in cuts]
+    assert "cut" not in together.split
+    assert together.counts["held-out events"] == len(events.since(cuts[0]))
+    assert together.counts["catalog items"] == len(catalog.items)
+    for name in ("training users", "held-out pairs", "tested pairs", "tested users"):
+        assert together.counts[name] == sum(one.counts[name] for one in alone)
+    assert together.excluded == {why: sum(one.excluded[why] for one in alone) for why in alone[0].excluded}
+    for name in ("whole catalog", "tail", "1-4"):
+        both, parts = together.section(name), [one.section(name) for one in alone]
+        users = [part.n_users for part in parts]
+        assert both.n_users == sum(users)
+        assert both.n_pairs == sum(part.n_pairs for part in parts)
+        for metric in ("ndcg@10", "recall@10"):
+            for method in together.methods:
+                expected = np.average([p.comparisons[metric].estimates[method].mean for p in parts], weights=users)
+                assert both.comparisons[metric].estimates[method].mean == pytest.approx(expected)
+        assert both.spread["ALS"]["novelty"] == pytest.approx(
+            np.average([part.spread["ALS"]["novelty"] for part in parts], weights=users)
+        )
+    assert sum(together.taken.values()) == pytest.approx(1)
+    assert sum(together.exposure["longtail"].values()) == pytest.approx(1)
+    assert "2 stretches" in together.notes[0]
+
+
+def test_more_windows_narrow_the_interval(shop, honest):
+    events, catalog = shop
+    one, four = (tail(events, catalog, honest, options=Options(resamples=200, tail_below=8, windows=n)) for n in (1, 4))
+    assert len(four.split["cuts"]) == 4
+
+    def width(result):
+        found = result.section("whole catalog").comparisons["ndcg@10"].difference("longtail", "ALS").estimate
+        return found.high - found.low
+
+    assert width(four) < width(one)
+    with pytest.raises(ValueError, match="either"):
+        tail(events, catalog, honest, cut=START, cuts=[START], options=FAST)
 
 
 def test_training_sees_what_is_before_the_cut_and_nothing_else(shop, honest):
@@ -148,7 +207,7 @@ def test_only_some_event_types_count_as_taken(honest, make):
 def test_a_split_with_an_empty_side_is_refused(shop, honest, make):
     events, catalog = shop
     for cut in (START - timedelta(days=1), START + timedelta(days=999)):
-        with pytest.raises(DataError, match="both sides"):
+        with pytest.raises(DataError, match="Choose a cut between"):
             tail(events, catalog, honest, cut=cut, options=FAST)
     with pytest.raises(DataError, match="timestamp"):
         tail(make.events([]), catalog, honest, options=FAST)

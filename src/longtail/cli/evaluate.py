@@ -60,6 +60,9 @@ def evaluate(
     relevant_by: str | None = typer.Option(
         None, "--relevant-by", metavar="COLUMN", help="Without judgements: neighbours of the same value are relevant."
     ),
+    windows: int = typer.Option(
+        1, "--windows", min=1, max=9, help="tail: stretches of time that are tested, each with a training of its own."
+    ),
     resamples: int = typer.Option(2_000, "--resamples", min=100, help="Resamples of the bootstrap over users."),
     json_file: Path | None = typer.Option(None, "--json", metavar="FILE", help="Write all results to FILE; - prints."),
     cache: Cache = None,
@@ -88,6 +91,7 @@ def evaluate(
         foreign=foreign_methods(rankings, embeddings),
         judgements=Judgements.read(judgements) if judgements else None,
         relevant_by=relevant_by,
+        windows=windows,
         resamples=resamples,
         seed=settings.seed,
     )

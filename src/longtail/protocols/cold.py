@@ -13,7 +13,7 @@ from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import of_pairs, pair_counts, whole_period
-from longtail.protocols.run import Ask, Options, conclude, find_relevant
+from longtail.protocols.run import Ask, Options, ask, conclude, find_relevant
 
 QUESTION = "Do people find brand-new items, by what they are alone?"
 
@@ -77,9 +77,7 @@ def cold(
     is_cold, is_warm = np.zeros(n_items, dtype=np.bool_), np.zeros(n_items, dtype=np.bool_)
     is_cold[:n_catalog], is_warm[:n_catalog] = split.items.test[:n_catalog], split.items.warm[:n_catalog]
     in_tail = is_warm & (parts.interactions.n_interactions < options.tail_below)
-    return conclude(
-        "cold",
-        QUESTION,
+    found = ask(
         parts,
         catalog,
         tested,
@@ -89,7 +87,6 @@ def cold(
             Ask(of_warm, {WARM: is_warm, WARM_TAIL: in_tail} if in_tail.any() else {WARM: is_warm}),
         ],
         options,
-        split={"by": "items", "cold": "two of every ten items with five users or more", "warm share": 0.1},
         counts={
             "training events": len(training),
             "validation events": len(apart),
@@ -101,4 +98,11 @@ def cold(
             "warm test pairs": int(split.pairs.test.sum()),
         },
         progress=progress,
+    )
+    return conclude(
+        "cold",
+        QUESTION,
+        [found],
+        options,
+        split={"by": "items", "cold": "two of every ten items with five users or more", "warm share": 0.1},
     )

@@ -1,4 +1,7 @@
-"""Rank and measure: the part that is the same in every protocol that asks what users take."""
+"""Rank and measure: the part that is the same in every protocol that asks what users take.
+
+A training run is observed, user by user; the observations of one run, or of several, are then summed up.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,35 @@ from longtail.evaluate.score import score
 from longtail.protocols.methods import Method
 
 WHOLE, TAIL = "whole catalog", "tail"
+
+
+@dataclass(frozen=True)
+class View:
+    """Some candidates and the users they are averaged over, in one training run.
+
+    Attributes:
+        n_candidates, n_relevant_items, n_users, n_users_without, n_pairs: see
+            :class:`longtail.evaluate.result.Section`.
+        values: ``(n_users,) float64`` by metric with its cut, then by method.
+        spread: by method, see there.
+    """
+
+    n_candidates: int
+    n_relevant_items: int
+    n_users: int
+    n_users_without: int
+    n_pairs: int
+    values: dict[str, dict[str, Float64]]
+    spread: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One training run, user by user: its views by name, and exposure beside taken over the first of them."""
+
+    views: dict[str, View]
+    exposure: dict[str, dict[str, float]]
+    taken: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -47,7 +79,7 @@ def candidate_sets(n_interactions: Int64, n_candidates: int, tail_below: int) ->
     return {name: mask for name, mask in sets.items() if mask.any()}
 
 
-def measure(
+def observe(
     methods: Sequence[Method],
     relevant: sparse.csr_array,
     candidates: Mapping[str, Bool],
@@ -57,12 +89,11 @@ def measure(
     seen: sparse.csr_array | None,
     groups: Mapping[str, Bool] | None = None,
     metrics: Sequence[str] = tuple(ACCURACY),
-    resamples: int = 2_000,
     seed: int = 0,
     n_users: int | None = None,
     progress: Progress = SILENT,
-) -> Measured:
-    """Rank the candidates by every method for every user who took something, and compare.
+) -> Observed:
+    """Rank the candidates by every method for every user who took something.
 
     Args:
         methods: over the rows of ``relevant``.
@@ -71,11 +102,10 @@ def measure(
         n_interactions: ``(n_items,)`` training users of each item.
         k: the cut.
         seen: training pairs that are left out of rankings; None: nothing is.
-        groups: masks ``(n_users,) bool`` by name; each that has relevant users is a section of its own behind the
+        groups: masks ``(n_users,) bool`` by name; each that has relevant users is a view of its own behind the
             others, over the first candidates.
         metrics: names in :data:`longtail.evaluate.metrics.ACCURACY`.
-        resamples: of the bootstrap.
-        seed: of ties and bootstrap.
+        seed: of ties.
         n_users: training users, for novelty; None: the rows of ``relevant``.
         progress: told of each method.
 
@@ -88,14 +118,14 @@ def measure(
     wanted = sparse.csr_array(relevant[users])
     parts = {name: only_columns(wanted, mask) for name, mask in candidates.items()}
     whole = next(iter(candidates), None)
-    # A view is a set of candidates and the rows of users it is averaged over, of those that are ranked for.
+    # Of each view the set of candidates and the rows of users it is averaged over, of those that are ranked for.
     judged = {name: np.flatnonzero(np.diff(part.indptr)) for name, part in parts.items()}
-    views = {name: (name, rows) for name, rows in judged.items()}
+    averaged = {name: (name, rows) for name, rows in judged.items()}
     if whole is not None:
         of_groups = {name: judged[whole][mask[users[judged[whole]]]] for name, mask in (groups or {}).items()}
-        views.update({name: (whole, rows) for name, rows in of_groups.items() if len(rows)})
-    values: dict[str, dict[str, dict[str, Float64]]] = {name: {f"{m}@{k}": {} for m in metrics} for name in views}
-    spread: dict[str, dict[str, dict[str, float]]] = {name: {} for name in views}
+        averaged.update({name: (whole, rows) for name, rows in of_groups.items() if len(rows)})
+    values: dict[str, dict[str, dict[str, Float64]]] = {name: {f"{m}@{k}": {} for m in metrics} for name in averaged}
+    spread: dict[str, dict[str, dict[str, float]]] = {name: {} for name in averaged}
     exposure: dict[str, dict[str, float]] = {}
     buckets = bucket_of(n_interactions)
     with progress.task("measuring", total=len(methods)) as task:
@@ -104,7 +134,7 @@ def measure(
             found = _rank(method, users, k, list(candidates.values()), seen, seed)
             rankings = dict(zip(candidates, found, strict=True))
             scores = {name: score(ranked, parts[name], k, metrics) for name, ranked in rankings.items()}
-            for name, (among, rows) in views.items():
+            for name, (among, rows) in averaged.items():
                 places = np.searchsorted(judged[among], rows)
                 for metric, column in scores[among].values.items():
                     values[name][metric][method.name] = column[places]
@@ -119,24 +149,85 @@ def measure(
                 shares = exposure_share(rankings[whole], buckets, len(LABELS), k)
                 exposure[method.name] = dict(zip(LABELS, shares.tolist(), strict=True))
             task.advance()
-    sections = []
-    for name, (among, rows) in views.items():
+    views = {}
+    for name, (among, rows) in averaged.items():
         part = sparse.csr_array(parts[among][rows])
         asked = len(users) if name == among else int((groups or {})[name][users].sum())
+        views[name] = View(
+            n_candidates=int(candidates[among].sum()),
+            n_relevant_items=len(np.unique(part.indices)),
+            n_users=len(rows),
+            n_users_without=asked - len(rows),
+            n_pairs=int(part.nnz),
+            values=values[name],
+            spread=spread[name],
+        )
+    taken = taken_share(parts[whole], buckets, len(LABELS)).tolist() if whole else [0.0] * len(LABELS)
+    return Observed(views, exposure, dict(zip(LABELS, taken, strict=True)))
+
+
+def sum_up(runs: Sequence[Observed], *, resamples: int = 2_000, seed: int = 0) -> Measured:
+    """Compare the methods over the users of all runs together: each counts once for every run it is tested in.
+
+    Where one run tests too few users to tell anything, several do: the intervals are over all their users. Candidates
+    are a mean over the runs, relevant items the sum of theirs; what is shown is a mean weighted by users, what is taken
+    one weighted by pairs.
+
+    Args:
+        runs: what a run does not have is that of the others; but a method that a run does not have is left out.
+        resamples: of the bootstrap over users.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: no run.
+    """
+    if not runs:
+        raise ValueError("There is nothing to sum up: at least one run is needed.")
+    methods = methods_of_all(runs)
+    sections = []
+    for name in dict.fromkeys(name for run in runs for name in run.views):
+        views = [run.views[name] for run in runs if name in run.views]
+        users = [view.n_users for view in views]
+        values = {
+            metric: {method: np.concatenate([view.values[metric][method] for view in views]) for method in methods}
+            for metric in views[0].values
+        }
         sections.append(
             Section(
                 name=name,
-                n_candidates=int(candidates[among].sum()),
-                n_relevant_items=len(np.unique(part.indices)),
-                n_users=len(rows),
-                n_users_without=asked - len(rows),
-                n_pairs=int(part.nnz),
-                comparisons=compare_each(values[name], resamples=resamples, seed=seed),
-                spread=spread[name],
+                n_candidates=round(sum(view.n_candidates for view in views) / len(views)),
+                n_relevant_items=sum(view.n_relevant_items for view in views),
+                n_users=sum(users),
+                n_users_without=sum(view.n_users_without for view in views),
+                n_pairs=sum(view.n_pairs for view in views),
+                comparisons=compare_each(values, resamples=resamples, seed=seed),
+                spread=_mean_each([view.spread for view in views], users),
             )
         )
-    taken = taken_share(parts[whole], buckets, len(LABELS)).tolist() if whole else [0.0] * len(LABELS)
-    return Measured(tuple(sections), exposure, dict(zip(LABELS, taken, strict=True)))
+    first = [next(iter(run.views.values()), None) for run in runs]
+    return Measured(
+        tuple(sections),
+        _mean_each([run.exposure for run in runs], [view.n_users if view else 0 for view in first]),
+        _mean([run.taken for run in runs], [view.n_pairs if view else 0 for view in first]),
+    )
+
+
+def methods_of_all(runs: Sequence[Observed]) -> list[str]:
+    """The methods that every run has, in the order of the first; see :func:`sum_up`."""
+    return [method for method in runs[0].exposure if all(method in run.exposure for run in runs)]
+
+
+def _mean_each(runs: Sequence[dict[str, dict[str, float]]], weights: Sequence[int]) -> dict[str, dict[str, float]]:
+    return {name: _mean([run[name] for run in runs], weights) for name in runs[0] if all(name in run for run in runs)}
+
+
+def _mean(runs: Sequence[dict[str, float]], weights: Sequence[int]) -> dict[str, float]:
+    """The weighted mean of each number; where all weights are 0 they count alike."""
+    if len(runs) == 1:
+        return runs[0]
+    return {
+        key: float(np.average([run[key] for run in runs], weights=weights if any(weights) else None)) for key in runs[0]
+    }
 
 
 def _rank(

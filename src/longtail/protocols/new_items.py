@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-import numpy as np
-from scipy import sparse
-
+from longtail.calibrate.scoring import only_columns
 from longtail.core.errors import DataError
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
@@ -15,15 +14,15 @@ from longtail.data.events import Events
 from longtail.data.split import by_time
 from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
-from longtail.protocols.measure import measure
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import pair_counts
-from longtail.protocols.pooled import pool, stacked
-from longtail.protocols.run import Options, als_alone, check_rows, find_relevant, methods_of
+from longtail.protocols.run import Ask, Options, ask, conclude, find_relevant
 
 QUESTION = "Do people find items that nobody took before, as they appear?"
 
 NEW = "new items"
+#: Why a held-out pair is not tested.
+KNOWN = "item taken before"
 
 
 def new_items(
@@ -54,41 +53,24 @@ def new_items(
     if not cuts:
         raise DataError("New items need at least one cut.")
     options = options or Options()
-    n_items = len(catalog.items)
-    relevant, counts, masks, methods, runs = [], [], [], [], []
-    n_events = 0
+    runs = []
     for cut in cuts:
         split = by_time(events, cut=cut)
         parts = fit(split.train, catalog)
-        runs.append(parts)
         check_training(parts, pair_counts(split.train), cut=cut)
-        check_rows(parts, catalog)
-        new = parts.interactions.n_interactions[:n_items] == 0
-        found = find_relevant(parts, split.test, catalog, options).relevant[:, :n_items]
-        keep = sparse.csr_array(found.multiply(new[None, :]).astype(np.bool_))
-        keep.eliminate_zeros()
-        keep.sort_indices()
-        relevant.append(keep)
-        masks.append(new)
-        counts.append(found.shape[0])
-        methods.append(methods_of(parts, options))
-        n_events += len(split.test)
-    tested = stacked(relevant)
-    if tested.nnz == 0:
-        raise DataError("Nobody took an item after a cut that nobody had taken before. Choose other cuts.")
-    pooled = pool(methods, counts, masks)
-    measured = measure(
-        pooled, tested, {NEW: np.any(masks, axis=0)}, np.zeros(n_items, dtype=np.int64),
-        k=options.k, seen=None, resamples=options.resamples, seed=options.seed, progress=progress,
-    )  # fmt: skip
-    return ProtocolResult(
-        protocol="new-items",
-        question=QUESTION,
-        k=options.k,
-        methods=tuple(method.name for method in pooled),
-        split={"by": "time", "cuts": [cut.isoformat() for cut in cuts], "seed": options.seed},
-        counts={"held-out events": n_events, "tested pairs": int(tested.nnz)},
-        excluded={},
-        sections=measured.sections,
-        notes=("Users tested after several cuts count once for each.", *als_alone(*runs)),
+        found = find_relevant(parts, split.test, catalog, options)
+        new = parts.interactions.n_interactions == 0
+        new[len(catalog.items) :] = False
+        tested = only_columns(found.relevant, new)
+        known = {KNOWN: int(found.relevant.nnz - tested.nnz)}
+        found = replace(found, relevant=tested, excluded={**found.excluded, **known})
+        counts = {"training events": len(split.train), "held-out events": len(split.test)}
+        runs.append(ask(parts, catalog, found, [Ask(tested, {NEW: new})], options, counts=counts, progress=progress))
+    return conclude(
+        "new-items",
+        QUESTION,
+        runs,
+        options,
+        split={"by": "time", "cuts": [cut.isoformat() for cut in cuts]},
+        notes=["Users tested after several cuts count once for each."],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -15,12 +15,11 @@ from longtail.core.vocabulary import Vocabulary
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.data.interactions import aggregate
-from longtail.evaluate.result import ProtocolResult, Section
+from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
-from longtail.protocols.measure import measure
-from longtail.protocols.methods import Fit, Method, standard_methods
+from longtail.protocols.measure import Observed, methods_of_all, observe, sum_up
+from longtail.protocols.methods import Fit, standard_methods
 from longtail.protocols.pairs import held_out_pairs, pair_counts, rows_of
-from longtail.protocols.pooled import pool, stacked
 from longtail.protocols.run import Options, als_alone, check_rows, taken
 
 QUESTION = "How well is someone served of whom only the first few events are known?"
@@ -55,8 +54,7 @@ def new_users(
         fit: trains on the other users.
         reveal: numbers of items.
         share: of the users with enough items that are held out in each draw, rounded down but at least 30.
-        draws: how often; where the shares of all make up the whole, everybody is held out once. Novelty and exposure
-            are told by the mean of their interactions.
+        draws: how often; where the shares of all make up the whole, everybody is held out once.
         options: None: the defaults; the seed is also that of the choice of users.
         progress: told of each stage.
 
@@ -67,34 +65,13 @@ def new_users(
     options = options or Options()
     order = _order(events.of_items(catalog.items), options.seed)
     levels, groups = _choose(order, sorted(set(reveal)), share, draws, options.seed)
-    runs = [_train(events, catalog, fit, order, levels, users, options) for users in groups]
-    # What may be revealed at any level is left out of the rankings of all, so that they are about the same items.
-    seen, relevant = stacked([run.revealed for run in runs]), stacked([run.relevant for run in runs])
-    n_interactions = np.rint(np.mean([run.n_interactions for run in runs], axis=0)).astype(np.int64)
-    everything = np.ones(len(catalog.items), dtype=np.bool_)
-    sections: list[Section] = []
-    names: tuple[str, ...] = ()
-    for number, level in enumerate(levels):
-        methods = pool([run.methods[number] for run in runs], [len(users) for users in groups], [everything] * draws)
-        measured = measure(
-            methods,
-            relevant,
-            {f"{level} revealed": everything},
-            n_interactions,
-            k=options.k,
-            seen=seen,
-            resamples=options.resamples,
-            seed=options.seed,
-            n_users=round(np.mean([run.n_users for run in runs])),
-            progress=progress,
-        )
-        sections += measured.sections
-        names = tuple(method.name for method in methods)
+    runs = [_train(events, catalog, fit, order, levels, users, options, progress) for users in groups]
+    measured = sum_up([run.observed for run in runs], resamples=options.resamples, seed=options.seed)
     return ProtocolResult(
         protocol="new-users",
         question=QUESTION,
         k=options.k,
-        methods=names,
+        methods=tuple(methods_of_all([run.observed for run in runs])),
         split={"by": "users", "share": share, "draws": draws, "revealed": levels, "seed": options.seed},
         counts={
             "training events": sum(run.n_events for run in runs),
@@ -102,30 +79,25 @@ def new_users(
             "held-out users": sum(map(len, groups)),
             "users with too few items": int((order.n_items <= levels[-1]).sum()),
             "held-out pairs": sum(run.n_held_out for run in runs),
-            "tested pairs": int(relevant.nnz),
+            "tested pairs": measured.sections[0].n_pairs,
         },
         excluded={why: sum(run.excluded[why] for run in runs) for why in runs[0].excluded},
-        sections=tuple(sections),
+        sections=measured.sections,
         notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)),
     )
 
 
 @dataclass(frozen=True)
 class _Run:
-    """What training without some users came to; columns are the catalog's items.
+    """What training without some users came to.
 
     Attributes:
-        methods: of each level, users folded in by what is revealed there.
-        revealed, relevant: ``(n_users, n_items)`` CSR, all that is revealed at any level, and what is tested.
-        n_interactions: ``(n_items,)`` of the catalog's items in training.
+        observed: a view of each level.
         n_users, n_events: of training. n_held_out: pairs. excluded: of these, and why.
         notes: for readers.
     """
 
-    methods: list[list[Method]]
-    revealed: sparse.csr_array
-    relevant: sparse.csr_array
-    n_interactions: Int64
+    observed: Observed
     n_users: int
     n_events: int
     n_held_out: int
@@ -134,7 +106,14 @@ class _Run:
 
 
 def _train(
-    events: Events, catalog: Catalog, fit: Fit, order: _Order, levels: list[int], users: list[str], options: Options
+    events: Events,
+    catalog: Catalog,
+    fit: Fit,
+    order: _Order,
+    levels: list[int],
+    users: list[str],
+    options: Options,
+    progress: Progress,
 ) -> _Run:
     training = events.without_users(users)
     parts = fit(training, catalog)
@@ -153,11 +132,24 @@ def _train(
     revealed = history(levels[-1])
     found = held_out_pairs(pair_counts(tested), people, seen.items, n_catalog, revealed)
     foreign = [method.bind(people, seen.items) for method in options.foreign]
+    at_levels = [
+        observe(
+            [*standard_methods(parts, history(level)), *foreign],
+            found.relevant,
+            {f"{level} revealed": np.arange(len(seen.items)) < n_catalog},
+            seen.n_interactions,
+            k=options.k,
+            # What may be revealed at any level is left out of the rankings of all: they are about the same items.
+            seen=revealed,
+            seed=options.seed,
+            n_users=len(seen.users),
+            progress=progress,
+        )
+        for level in levels
+    ]
+    views = {name: view for level in at_levels for name, view in level.views.items()}
     return _Run(
-        [[*standard_methods(parts, history(level)), *foreign] for level in levels],
-        sparse.csr_array(revealed[:, :n_catalog]),
-        sparse.csr_array(found.relevant[:, :n_catalog]),
-        seen.n_interactions[:n_catalog],
+        replace(at_levels[0], views=views),
         len(seen.users),
         len(training),
         found.n_pairs,

@@ -14,7 +14,7 @@ from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import candidate_sets
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import of_pairs, pair_counts, whole_period, without_pairs
-from longtail.protocols.run import Ask, Options, conclude, find_relevant
+from longtail.protocols.run import Ask, Options, ask, conclude, find_relevant
 
 QUESTION = "Which of the things people took was hidden, where nothing changes with time?"
 
@@ -56,15 +56,12 @@ def random_holdout(
     check_training(parts, pair_counts(training), validation=pair_counts(apart))
     tested = find_relevant(parts, hidden, catalog, options)
     candidates = candidate_sets(parts.interactions.n_interactions, len(catalog.items), options.tail_below)
-    return conclude(
-        "random",
-        QUESTION,
+    found = ask(
         parts,
         catalog,
         tested,
         [Ask(tested.relevant, candidates)],
         options,
-        split={"by": "random pairs", "share": share, "at_least": at_least},
         counts={
             "training events": len(training),
             "validation events": len(apart),
@@ -72,6 +69,8 @@ def random_holdout(
         },
         progress=progress,
     )
+    split_by = {"by": "random pairs", "share": share, "at_least": at_least}
+    return conclude("random", QUESTION, [found], options, split=split_by)
 
 
 def draw(

@@ -17,7 +17,7 @@ from longtail.data.events import Events
 from longtail.data.interactions import Interactions
 from longtail.evaluate.result import ProtocolResult, Section
 from longtail.protocols.leaks import check_training
-from longtail.protocols.measure import measure
+from longtail.protocols.measure import observe, sum_up
 from longtail.protocols.methods import Factors, Fit, Method
 from longtail.protocols.pairs import UNKNOWN, held_out_pairs, of_pairs, pair_counts, rows_of, without_pairs
 from longtail.protocols.run import Options, als_alone, check_rows, methods_of, taken
@@ -160,17 +160,17 @@ def reveal(
         found = held_out_pairs(test, seen.users, seen.items, n_catalog, seen.matrix)
         methods: list[Method] = methods_of(parts, options)
         methods.append(Factors("bridge", parts.model.user_factors, parts.model.predictions))
-        measured = measure(
+        observed = observe(
             methods,
             found.relevant,
             {_name(level): np.arange(len(seen.items)) < n_catalog},
             seen.n_interactions,
             k=options.k,
             seen=seen.matrix + _left_out(whole, part, level, seen),
-            resamples=options.resamples,
             seed=options.seed,
             progress=progress,
         )
+        measured = sum_up([observed], resamples=options.resamples, seed=options.seed)
         sections += measured.sections
         notes += als_alone(parts)
         names = tuple(method.name for method in methods)

@@ -17,7 +17,7 @@ from longtail.data.database import literal
 from longtail.data.events import Events
 from longtail.data.judgements import Judgements
 from longtail.evaluate.result import ProtocolResult
-from longtail.protocols.measure import measure
+from longtail.protocols.measure import Observed, observe, sum_up
 from longtail.protocols.methods import ForeignMethod, Method, TrainedParts, standard_methods
 from longtail.protocols.pairs import HeldOut, held_out_pairs, pair_counts
 
@@ -46,6 +46,7 @@ class Options:
         relevant_types: event types that count as taken; None: all. Training sees every type.
         foreign: further methods to measure.
         judgements: what people said of neighbours, for the relevance protocol.
+        windows: of the tail protocol: how many stretches of time are tested, each after training on what came before.
         relevant_by: the column of the catalog that stands in for judgements; None: the first category.
         resamples: of the bootstrap over users.
         seed: of splits, ties and bootstrap.
@@ -58,6 +59,7 @@ class Options:
     foreign: Sequence[ForeignMethod] = ()
     judgements: Judgements | None = None
     relevant_by: str | None = None
+    windows: int = 1
     resamples: int = 2_000
     seed: int = 0
 
@@ -101,76 +103,71 @@ def find_relevant(parts: TrainedParts, held_out: Events, catalog: Catalog, optio
     )
 
 
-def conclude(
-    protocol: str,
-    question: str,
+@dataclass(frozen=True)
+class Found:
+    """What one training run gave.
+
+    Attributes:
+        observed: of each ask, the most important first.
+        methods: names, in the order of the tables.
+        counts: events, users, items and pairs on both sides.
+        excluded: held-out pairs that could not be tested, by reason.
+        notes: for readers.
+    """
+
+    observed: tuple[Observed, ...]
+    methods: tuple[str, ...]
+    counts: Mapping[str, int]
+    excluded: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+def ask(
     parts: TrainedParts,
     catalog: Catalog,
     tested: HeldOut,
     asks: Sequence[Ask],
     options: Options,
     *,
-    split: Mapping[str, Any],
     counts: Mapping[str, int],
     progress: Progress,
-    notes: Sequence[str] = (),
-) -> ProtocolResult:
-    """Rank, measure, and put the counts beside the numbers.
+) -> Found:
+    """Rank by every method of a training run for every ask.
 
     Args:
-        protocol: its name.
-        question: what it answers.
         parts: the training run, already checked for leaks.
         catalog: all items that may be ranked.
         tested: everything that is relevant, for the counts.
-        asks: what to measure, the most important first. Exposure is of the one with the most candidates.
+        asks: what to measure, the most important first.
         options: see there.
-        split: how the data was divided.
         counts: of the protocol itself, such as held-out events.
         progress: told of each method.
-        notes: for readers.
 
     Raises:
-        DataError: nothing can be tested, or see :func:`check_rows` and :func:`methods_of`.
+        DataError: see :func:`check_rows` and :func:`methods_of`.
     """
     check_rows(parts, catalog)
-    if tested.relevant.nnz == 0:
-        raise DataError(
-            f"None of {tested.n_pairs:,} held-out pairs can be tested: {tested.excluded}. "
-            "Choose another cut, or test with seen items included."
-        )
     seen = parts.interactions
     methods = methods_of(parts, options)
     missing = [name for name in ("content kNN", "article") if name not in {method.name for method in methods}]
-    measured = [
-        measure(
+    observed = tuple(
+        observe(
             methods,
-            ask.relevant,
-            ask.candidates,
+            one.relevant,
+            one.candidates,
             seen.n_interactions,
             k=options.k,
             seen=seen.matrix if options.exclude_seen else None,
-            resamples=options.resamples,
             seed=options.seed,
             progress=progress,
         )
-        for ask in asks
-    ]
-    widest = max(measured, key=lambda one: one.sections[0].n_candidates)
+        for one in asks
+    )
     n_catalog = len(catalog.items)
-    return ProtocolResult(
-        protocol=protocol,
-        question=question,
-        k=options.k,
-        methods=tuple(method.name for method in methods),
-        split={
-            **split,
-            "tail_below": options.tail_below,
-            "exclude_seen": options.exclude_seen,
-            "relevant_types": None if options.relevant_types is None else list(options.relevant_types),
-            "seed": options.seed,
-        },
-        counts={
+    return Found(
+        observed,
+        tuple(method.name for method in methods),
+        {
             **counts,
             "training users": int((seen.user_interactions > 0).sum()),
             "training pairs": int(seen.matrix.nnz),
@@ -180,15 +177,65 @@ def conclude(
             "tested pairs": int(tested.relevant.nnz),
             "tested users": int((np.diff(tested.relevant.indptr) > 0).sum()),
         },
-        excluded=dict(tested.excluded),
+        tested.excluded,
+        (*(f"{name} was not measured: this training run has none." for name in missing), *als_alone(parts)),
+    )
+
+
+def conclude(
+    protocol: str,
+    question: str,
+    runs: Sequence[Found],
+    options: Options,
+    *,
+    split: Mapping[str, Any],
+    notes: Sequence[str] = (),
+) -> ProtocolResult:
+    """Sum up one training run or several, and put the counts beside the numbers.
+
+    Args:
+        protocol: its name.
+        question: what it answers.
+        runs: see :func:`longtail.protocols.measure.sum_up`; their counts are added up. Exposure is of the ask with the
+            most candidates.
+        options: see there.
+        split: how the data was divided.
+        notes: for readers.
+
+    Raises:
+        DataError: nothing can be tested.
+    """
+    counts = {name: sum(run.counts[name] for run in runs) for name in runs[0].counts}
+    counts["catalog items"] = runs[0].counts["catalog items"]
+    excluded = {why: sum(run.excluded[why] for run in runs) for why in runs[0].excluded}
+    if counts["tested pairs"] == 0:
+        raise DataError(
+            f"None of {counts['held-out pairs']:,} held-out pairs can be tested: {excluded}. "
+            "Choose another cut, or test with seen items included."
+        )
+    measured = [
+        sum_up(one, resamples=options.resamples, seed=options.seed)
+        for one in zip(*(run.observed for run in runs), strict=True)
+    ]
+    widest = max(measured, key=lambda one: one.sections[0].n_candidates)
+    return ProtocolResult(
+        protocol=protocol,
+        question=question,
+        k=options.k,
+        methods=tuple(method for method in runs[0].methods if all(method in run.methods for run in runs)),
+        split={
+            **split,
+            "tail_below": options.tail_below,
+            "exclude_seen": options.exclude_seen,
+            "relevant_types": None if options.relevant_types is None else list(options.relevant_types),
+            "seed": options.seed,
+        },
+        counts=counts,
+        excluded=excluded,
         sections=tuple(section for one in measured for section in one.sections),
         exposure=widest.exposure,
         taken=widest.taken,
-        notes=(
-            *notes,
-            *(f"{name} was not measured: this training run has none." for name in missing),
-            *als_alone(parts),
-        ),
+        notes=(*notes, *dict.fromkeys(note for run in runs for note in run.notes)),
     )
 
 

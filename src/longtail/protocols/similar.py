@@ -15,7 +15,7 @@ from longtail.data.events import Events
 from longtail.data.split import by_time
 from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
-from longtail.protocols.measure import measure
+from longtail.protocols.measure import observe, sum_up
 from longtail.protocols.methods import Fit
 from longtail.protocols.neighbours import co_taken, draw_per_group, neighbour_methods
 from longtail.protocols.pairs import pair_counts, taken_by_anyone
@@ -74,7 +74,7 @@ def similar(
     methods = neighbour_methods(parts, options.foreign)
     itself = sparse.csr_array(sparse.eye_array(len(counts), dtype=np.float32, format="csr"))
     sellable = np.arange(len(counts)) < n_catalog
-    measured = measure(
+    observed = observe(
         methods,
         sparse.csr_array(sparse.diags_array(asking.astype(np.float32)) @ together).astype(np.bool_),
         {ALL: sellable},
@@ -82,11 +82,11 @@ def similar(
         k=options.k,
         seen=itself,
         groups={label: bucket_of(counts) == number for number, label in enumerate(LABELS)},
-        resamples=options.resamples,
         seed=options.seed,
         n_users=len(seen.users),
         progress=progress,
     )
+    measured = sum_up([observed], resamples=options.resamples, seed=options.seed)
     return ProtocolResult(
         protocol="similar",
         question=QUESTION,

@@ -220,8 +220,10 @@ def _elsewhere(material: Material) -> Html | None:
 
 def _meaning(result: ProtocolResult) -> Html:
     tested = result.counts.get("tested pairs")
-    cut = result.split.get("cut")
-    period = f" from {str(cut)[:10]} on" if cut else ""
+    cuts = [str(cut)[:10] for cut in result.split.get("cuts") or [result.split.get("cut")] if cut]
+    period = f" from {cuts[0]} on" if cuts else ""
+    if len(cuts) > 1:
+        period += f", in {len(cuts)} stretches of time with a training before each"
     pairs = f"{tested:,} things that users took{period}" if tested is not None else "what users took later"
     again = ", not counting what they had taken before" if result.split.get("exclude_seen") else ""
     return note(
