@@ -122,6 +122,9 @@ def test_a_new_picture_is_found_in_the_data_folder_or_said_to_be_missing(
     moved.add_items([{**row, "item_id": "added"}], progress=notes)
     assert len(notes.said) == 1
     assert "no such file: 1" in notes.said[0]
+    with pytest.warns(UserWarning, match="no such file: 1") as caught:
+        moved.add_items([{**row, "item_id": "added too"}])
+    assert caught[0].filename == __file__
     moved = Recommender.load(folder / "shop.bundle", data=tmp_path)
     (tmp_path / "images").mkdir()
     (tmp_path / row["picture"]).write_bytes((folder / row["picture"]).read_bytes())

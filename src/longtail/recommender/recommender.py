@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from longtail.bundle import Bundle, load, save
 from longtail.core.arrays import Bool, Float32, Int64
 from longtail.core.errors import DataError
-from longtail.core.progress import SILENT, Progress
+from longtail.core.progress import Progress
 from longtail.core.ranking import Ranking
 from longtail.data.arrivals import read_arrivals
 from longtail.data.schema import WeightSettings
@@ -203,12 +204,13 @@ class Recommender:
         pairs = NOBODY.with_weights(taken)
         return self._for_user(snapshot, ask(snapshot, pairs), pairs.rows, exclude_seen, allowed, groups, k, note)
 
-    def add_items(self, rows: Rows, *, progress: Progress = SILENT) -> list[str]:
+    def add_items(self, rows: Rows, *, progress: Progress | None = None) -> list[str]:
         """Make new items known: encoded, predicted, searchable at once, and part of what `save` writes.
 
         Args:
             rows: dictionaries or a dataframe with the columns of the training catalog.
-            progress: noted what cannot be read, such as a picture that is not there; the item then lacks that field.
+            progress: noted what cannot be read, such as a picture that is not there, or a text as a price; the item then
+                lacks that field. None: a `UserWarning` says it.
 
         Returns:
             Their ids, as they were read.
@@ -219,7 +221,10 @@ class Recommender:
         """
         found = self._newcomers.read(rows)
         for note in _unread(found):
-            progress.note(note)
+            if progress is None:
+                warnings.warn(note, stacklevel=2)
+            else:
+                progress.note(note)
         ids: list[str] = list(found.catalog.items)
         with self._growing:
             bundle = self._snapshot.bundle
