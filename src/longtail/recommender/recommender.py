@@ -209,8 +209,8 @@ class Recommender:
 
         Args:
             rows: dictionaries or a dataframe with the columns of the training catalog.
-            progress: noted what cannot be read, such as a picture that is not there, or a text as a price; the item then
-                lacks that field. None: a `UserWarning` says it.
+            progress: noted what cannot be read, such as a picture that is not there, or a text as a price; the item
+                then lacks that field. None: a `UserWarning` says it.
 
         Returns:
             Their ids, as they were read.
