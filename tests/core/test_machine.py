@@ -52,3 +52,24 @@ with one_blas_thread():
     found, threads = map(int, said.stdout.split())
     assert found >= 1
     assert threads == 1
+
+
+def test_torch_runs_on_one_thread_and_work_gets_no_more_than_the_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Torch:
+        threads = 6
+
+        def get_num_threads(self) -> int:
+            return self.threads
+
+        def set_num_threads(self, threads: int) -> None:
+            self.threads = threads
+
+    torch = Torch()
+    for usable, given in ((4, 4), (64, 6)):
+        monkeypatch.setattr(machine, "usable_cores", lambda usable=usable: usable)
+        with machine.one_torch_thread(torch) as threads:
+            assert (threads, torch.threads) == (given, 1)
+        assert torch.threads == 6
+    with pytest.raises(KeyError), machine.one_torch_thread(torch):
+        raise KeyError
+    assert torch.threads == 6

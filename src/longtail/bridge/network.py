@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,7 @@ from longtail.core.arrays import Bool, Float32, Int64, State
 from longtail.core.errors import DataError
 from longtail.core.extras import require
 from longtail.core.features import Features
-from longtail.core.machine import usable_cores
+from longtail.core.machine import one_torch_thread, usable_cores
 
 _BLOCK = 8192
 
@@ -154,7 +153,7 @@ def fit_network(
         return _train(torch, names, x, present, targets, learn, watch, settings, seed + 1 + fold)
 
     # Folds side by side, each on one thread: torch releases the interpreter's lock inside its operations.
-    with _one_thread(torch), ThreadPoolExecutor(min(settings.folds, usable_cores())) as pool:
+    with one_torch_thread(torch), ThreadPoolExecutor(min(settings.folds, usable_cores())) as pool:
         fits = list(pool.map(one, range(settings.folds)))
     for fold, (member, _, _) in enumerate(fits):
         hold = np.flatnonzero(fold_of == fold)
@@ -179,20 +178,10 @@ def fit_single(
     order = np.random.default_rng(seed).permutation(len(rows))
     cut = max(1, len(rows) // 10)
     learn = np.sort(order[cut:])
-    with _one_thread(torch):
+    # Layers this small are faster on one thread, and then the result does not depend on the number of cores.
+    with one_torch_thread(torch):
         member, _, _ = _train(torch, names, x, present, targets, learn, np.sort(order[:cut]), settings, seed + 1)
     return NetworkBridge(names, (member,))
-
-
-@contextmanager
-def _one_thread(torch: Any) -> Iterator[None]:
-    """Layers this small are faster on one thread, and then the result does not depend on the number of cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _forward(weights: Weights, names: tuple[str, ...], x: list[Float32], present: Bool) -> Float32:

