@@ -135,6 +135,16 @@ def _further(found: dict[str, Any]) -> list[str]:
             f"- fashion, mixed catalog, hits on cold items a thousand users: content kNN {hits['content kNN']:.1f}, "
             f"longtail {hits['longtail']:.1f}: asked 0.8 of it, found {ratio:.2f}."
         )
+    for name in ("tail", "whole catalog"):
+        if section := _section(found, "fashion", "windows", name):
+            comparison = section["comparisons"]["ndcg@10"]
+            ours, theirs = (comparison["estimates"][method]["mean"] for method in ("longtail", "ALS"))
+            low, mean, high = _difference(comparison, "ALS")
+            lines.append(
+                f"- fashion by time, both stretches of two days that have two or more before them, {name}: longtail "
+                f"{ours:.4f}, ALS {theirs:.4f}, {ours / theirs:.2f} times it, {mean:+.4f} ({low:+.4f} to {high:+.4f}; "
+                f"{section['n_users']:,} users)."
+            )
     similar = found.get("fashion", {}).get("results", {}).get("similar", {})
     for key, told in (
         ("lift", "as the protocol has it"),
