@@ -45,7 +45,7 @@ def block(measured: Documents) -> str:
         "",
         f"{command} on Complete Journey, a grocer's year: trained on "
         f"{counts['training events']:,} purchases before {result['split']['cut'][:10]}, measured on what "
-        f"{counts['tested users']:,} households bought for the first time in the four weeks after it "
+        f"{counts['tested users']:,} households bought for the first time in {_tested(result)} "
         f"({counts['tested pairs']:,} pairs); ± is half a 95% bootstrap interval. *article* is the usual recipe: one "
         "network, hard switch at a threshold.",
     ]
@@ -62,6 +62,11 @@ def block(measured: Documents) -> str:
             "[results](benchmarks/quality/results).",
         ]
     return "\n".join(lines)
+
+
+def _tested(result: dict[str, Any]) -> str:
+    windows = len(result["split"].get("cuts", ()))
+    return f"{windows} stretches of time from then on, each after a training" if windows else "the four weeks after it"
 
 
 def table(result: dict[str, Any], users: str, sections: tuple[str, ...] | None = None) -> list[str]:

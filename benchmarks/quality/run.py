@@ -119,7 +119,8 @@ def measure(
     last: list[Any] = []
 
     def fit(*args: Any, **kwargs: Any) -> Any:
-        last[:] = [trainer(*args, **kwargs)]
+        last.clear()  # before another run is trained beside it
+        last.append(trainer(*args, **kwargs))
         return last[0]
 
     asked, trained = options, fit

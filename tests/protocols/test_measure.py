@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import sparse
 
@@ -121,29 +122,46 @@ def test_pairs_are_found_where_their_keys_pass_32_bits():
     np.testing.assert_array_equal(contains(matrix, rows, columns), [True, False])
 
 
-def _observed(values, *, methods=("ALS", "longtail"), shown=0.5, name="tail"):
+def _observed(values, *, people=None, pairs=1, methods=("ALS", "longtail"), shown=0.5, name="tail", items=(1, 4)):
     column = np.array(values, dtype=np.float64)
-    view = View(10, 2, len(values), 1, len(values), {"ndcg@3": dict.fromkeys(methods, column)},
+    ids = pa.array(people or [f"{name} {shown} {at}" for at in range(len(values))], pa.string())
+    asked = pa.concat_arrays([ids, pa.array(["nobody"])])
+    view = View(10 * len(items), pairs, ids, asked, np.array(items), {"ndcg@3": dict.fromkeys(methods, column)},
                 {method: {"coverage": shown} for method in methods})  # fmt: skip
     return Observed({name: view}, {method: {"0": shown} for method in methods}, {"0": shown})
 
 
 def test_runs_are_summed_up_over_all_their_users():
-    found = sum_up([_observed([0.0, 1.0], shown=0.2), _observed([0.5] * 6, shown=1.0)], resamples=50)
+    runs = [_observed([0.0, 1.0], shown=0.2, pairs=9), _observed([1.0] * 6, shown=1.0, pairs=1, items=(0, 4, 5, 6))]
+    found = sum_up(runs, resamples=50)
     section = found.sections[0]
-    assert (section.n_users, section.n_users_without, section.n_pairs) == (8, 2, 8)
-    assert (section.n_candidates, section.n_relevant_items) == (10, 4)
-    assert section.comparisons["ndcg@3"].estimates["ALS"].mean == 0.5
-    assert section.spread["ALS"]["coverage"] == found.exposure["ALS"]["0"] == found.taken["0"] == pytest.approx(0.8)
+    assert (section.n_users, section.n_users_without, section.n_pairs) == (8, 1, 10)
+    assert (section.n_candidates, section.n_relevant_items) == (30, 5)
+    assert section.comparisons["ndcg@3"].estimates["ALS"].mean == 7 / 8
+    assert section.spread["ALS"]["coverage"] == found.exposure["ALS"]["0"] == pytest.approx(0.8)
+    assert found.taken["0"] == pytest.approx(0.28)
+
+
+def test_people_of_several_runs_count_once_and_do_not_narrow_the_interval():
+    values = np.random.default_rng(0).random(50)
+    one = _observed(values)
+    again = _observed(values[::-1], people=one.views["tail"].users.to_pylist()[::-1])
+    single, twice = (sum_up(runs, resamples=200).sections[0] for runs in ([one], [one, again]))
+    assert twice.n_users == single.n_users == 50
+    assert twice.n_users_without == 1
+    assert twice.comparisons == single.comparisons
+    others = sum_up([_observed([0.0, 1.0, 1.0], people=["a", "b", "c"]), _observed([1.0], people=["a"])], resamples=50)
+    assert others.sections[0].comparisons["ndcg@3"].estimates["ALS"].mean == pytest.approx(2.5 / 3)
 
 
 def test_what_one_run_lacks_is_left_out_or_the_others():
     first = _observed([0.0, 1.0], methods=("ALS", "article", "longtail"))
-    second = _observed([1.0, 1.0])
-    other = _observed([0.25], name="0")
-    found = sum_up([first, second, other], resamples=50)
-    assert [section.name for section in found.sections] == ["tail", "0"]
-    for section, users in zip(found.sections, (4, 1), strict=True):
+    second = _observed([1.0, 1.0], shown=0.1)
+    other = _observed([0.25], name="0", methods=("ALS", "article", "longtail"))
+    third = replace(other, views={"whole": second.views["tail"], **other.views})
+    found = sum_up([first, second, third], resamples=50)
+    assert [section.name for section in found.sections] == ["whole", "0", "tail"]
+    for section, users in zip(found.sections, (2, 1, 4), strict=True):
         assert section.n_users == users
         assert list(section.comparisons["ndcg@3"].estimates) == ["ALS", "longtail"]
         assert list(section.spread) == ["ALS", "longtail"]
@@ -154,5 +172,6 @@ def test_runs_without_users_count_alike_and_no_run_is_an_error():
     found = sum_up([_observed([], shown=0.0), _observed([], shown=1.0)])
     assert found.exposure["ALS"]["0"] == 0.5
     assert found.sections[0].comparisons["ndcg@3"].estimates == {}
+    assert found.sections[0].n_users_without == 1
     with pytest.raises(ValueError, match="at least one run"):
         sum_up([])

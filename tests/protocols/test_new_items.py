@@ -30,10 +30,19 @@ def test_every_cut_tests_what_was_new_then(shop, honest):
     result = new_items(events, catalog, honest, cuts=cuts, options=FAST)
     section = result.section(NEW)
     assert section.n_pairs == result.counts["tested pairs"] == sum(map(len, wanted))
-    assert section.n_users == sum(len({user for user, _ in pairs}) for pairs in wanted)
+    assert section.n_users == len({user for pairs in wanted for user, _ in pairs})
+    assert section.n_relevant_items == len({item for pairs in wanted for _, item in pairs})
+    held_out = [len({(r["user_id"], r["item_id"]) for r in events.since(cut).to_arrow().to_pylist()}) for cut in cuts]
+    assert result.counts["held-out pairs"] == sum(held_out) == section.n_pairs + sum(result.excluded.values())
     assert len(honest.calls) == 2
     # Nothing is known of new items to ALS alone, which ranks them by chance.
     assert {"ALS", "longtail"} <= set(result.methods)
+
+
+def test_nothing_new_is_refused(shop, honest):
+    events, catalog = shop
+    with pytest.raises(DataError, match="Nobody took an item"):
+        new_items(events, catalog, honest, cuts=[events.last - timedelta(days=1)], options=FAST)
 
 
 def test_refusals(shop, honest):

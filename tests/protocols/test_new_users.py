@@ -97,6 +97,24 @@ def estimates(result):
     return {name: one.mean for name, one in result.sections[0].comparisons["ndcg@10"].estimates.items()}
 
 
+def test_rankings_of_all_levels_leave_out_what_any_reveals(crowd, honest, monkeypatch):
+    import longtail.protocols.new_users as module
+
+    observed, observe = [], module.observe
+
+    def watch(*args, seen, n_users, **rest):
+        observed.append((seen.toarray() > 0, n_users))
+        return observe(*args, seen=seen, n_users=n_users, **rest)
+
+    monkeypatch.setattr(module, "observe", watch)
+    events, catalog = crowd
+    new_users(events, catalog, honest, reveal=(1, 3), share=0.4, options=FAST)
+    (first, trained), (second, _) = observed
+    np.testing.assert_array_equal(first, second)
+    assert (first.sum(axis=1) == 3).all()
+    assert trained == len(honest.calls[0].events.users())
+
+
 def test_the_first_items_in_time_are_revealed(crowd, honest, monkeypatch):
     import longtail.protocols.new_users as module
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from longtail.core.buckets import LABELS
 from longtail.core.errors import DataError
 from longtail.evaluate.result import ProtocolResult
-from longtail.protocols.run import Options
+from longtail.protocols.foreign import ForeignRankings
+from longtail.protocols.measure import Observed, View, observe
+from longtail.protocols.methods import standard_methods
+from longtail.protocols.run import Found, Options, conclude, find_relevant
 from longtail.protocols.tail import default_cut, default_cuts, tail
 
 START = datetime(2024, 1, 1)
@@ -34,17 +40,38 @@ def test_default_cuts_are_windows_in_a_row_up_to_the_end(shop, make):
     events, _ = shop
     length = (events.last - events.first) / 10
     assert default_cuts(events, 3) == [events.last - 3 * length, events.last - 2 * length, default_cut(events)]
-    for windows in (0, 10):
+    assert len(default_cuts(events, 9)) == 9
+    for windows in (0, 10, 11):
         with pytest.raises(DataError, match="ask for 1 to 9"):
             default_cuts(events, windows)
+    years = make.events([("u", "i", "buy", START), ("u", "i", "buy", START + timedelta(days=700))])
+    assert default_cuts(years, 24)[0] == START + timedelta(days=700 - 24 * 28)
+    with pytest.raises(DataError, match="ask for 1 to 24"):
+        default_cuts(years, 25)
     with pytest.raises(DataError, match="timestamp"):
         default_cuts(make.events([("u", "i", "buy", None)]), 2)
+
+
+def _found(events, catalog, fit, cut, end):
+    """NDCG of longtail for every tested user of one stretch of time, by id; and the rows of relevant items."""
+    part = events if end is None else events.before(end)
+    parts = fit(part.before(cut), catalog)
+    tested = find_relevant(parts, part.since(cut), catalog, FAST)
+    seen = parts.interactions
+    observed = observe(
+        standard_methods(parts), tested.relevant, {"whole": np.arange(len(seen.items)) < len(catalog.items)},
+        seen.n_interactions, k=10, seen=seen.matrix, ids=seen.users,
+    )  # fmt: skip
+    view = observed.views["whole"]
+    values = dict(zip(view.users.to_pylist(), view.values["ndcg@10"]["longtail"], strict=True))
+    return values, set(view.relevant_items.tolist())
 
 
 def test_several_windows_are_trained_before_each_and_tested_up_to_the_next(shop, honest):
     events, catalog = shop
     cuts = [START + timedelta(days=50), START + timedelta(days=65)]
-    together = tail(events, catalog, honest, cuts=cuts[::-1], options=FAST)
+    given = [cuts[1].replace(tzinfo=UTC), *cuts]  # in any order, with a zone or without
+    together = tail(events, catalog, honest, cuts=given, options=FAST)
     assert [call.events.last < cut for call, cut in zip(honest.calls, cuts, strict=True)] == [True, True]
     assert len(honest.calls[1].events) == len(events.before(cuts[1]))
     alone = [
@@ -52,41 +79,59 @@ def test_several_windows_are_trained_before_each_and_tested_up_to_the_next(shop,
         tail(events, catalog, honest, cut=cuts[1], options=FAST),
     ]
     assert together.split["cuts"] == [cut.isoformat() for cut in cuts]
-    assert "cut" not in together.split
+    assert together.split["cut"] == cuts[0].isoformat()
     assert together.counts["held-out events"] == len(events.since(cuts[0]))
     assert together.counts["catalog items"] == len(catalog.items)
     for name in ("training users", "held-out pairs", "tested pairs", "tested users"):
         assert together.counts[name] == sum(one.counts[name] for one in alone)
     assert together.excluded == {why: sum(one.excluded[why] for one in alone) for why in alone[0].excluded}
     for name in ("whole catalog", "tail", "1-4"):
-        both, parts = together.section(name), [one.section(name) for one in alone]
-        users = [part.n_users for part in parts]
-        assert both.n_users == sum(users)
-        assert both.n_pairs == sum(part.n_pairs for part in parts)
-        for metric in ("ndcg@10", "recall@10"):
-            for method in together.methods:
-                expected = np.average([p.comparisons[metric].estimates[method].mean for p in parts], weights=users)
-                assert both.comparisons[metric].estimates[method].mean == pytest.approx(expected)
-        assert both.spread["ALS"]["novelty"] == pytest.approx(
-            np.average([part.spread["ALS"]["novelty"] for part in parts], weights=users)
-        )
+        assert together.section(name).n_pairs == sum(one.section(name).n_pairs for one in alone)
     assert sum(together.taken.values()) == pytest.approx(1)
     assert sum(together.exposure["longtail"].values()) == pytest.approx(1)
     assert "2 stretches" in together.notes[0]
+    # Everybody counts once.
+    found = [_found(events, catalog, honest, cut, end) for cut, end in zip(cuts, [cuts[1], None], strict=True)]
+    people = {user for values, _ in found for user in values}
+    assert len(people) < sum(len(values) for values, _ in found)
+    expected = np.mean([np.mean([values[user] for values, _ in found if user in values]) for user in people])
+    whole = together.section("whole catalog")
+    assert whole.n_users == len(people)
+    assert whole.n_relevant_items == len(found[0][1] | found[1][1])
+    assert whole.comparisons["ndcg@10"].estimates["longtail"].mean == pytest.approx(expected)
 
 
-def test_more_windows_narrow_the_interval(shop, honest):
+def test_as_many_windows_are_tested_as_are_asked_for(shop, honest):
     events, catalog = shop
-    one, four = (tail(events, catalog, honest, options=Options(resamples=200, tail_below=8, windows=n)) for n in (1, 4))
-    assert len(four.split["cuts"]) == 4
+    result = tail(events, catalog, honest, options=replace(FAST, windows=3))
+    assert result.split["cuts"] == [cut.isoformat() for cut in default_cuts(events, 3)]
+    assert len(honest.calls) == 3
 
-    def width(result):
-        found = result.section("whole catalog").comparisons["ndcg@10"].difference("longtail", "ALS").estimate
-        return found.high - found.low
 
-    assert width(four) < width(one)
+def test_windows_that_cannot_be_tested_are_refused(shop, honest, make):
+    events, catalog = shop
     with pytest.raises(ValueError, match="either"):
         tail(events, catalog, honest, cut=START, cuts=[START], options=FAST)
+    with pytest.raises(DataError, match="at least one cut"):
+        tail(events, catalog, honest, cuts=[], options=FAST)
+    after = events.last + timedelta(days=9)
+    gap = make.events([("u1", "i1", "buy", START), ("u1", "i2", "buy", after)])
+    with pytest.raises(DataError, match="Nothing happened"):
+        tail(gap, catalog, honest, cuts=[START + timedelta(days=1), after], options=FAST)
+
+
+def test_another_system_must_not_have_seen_any_window(shop, honest, tmp_path):
+    events, catalog = shop
+    users = sorted({row["user_id"] for row in events.to_arrow().to_pylist()})
+    path = tmp_path / "theirs.parquet"
+    table = {"user_id": users, "item_id": list(catalog.items)[:1] * len(users), "score": [1.0] * len(users)}
+    pq.write_table(pa.table(table), path)
+    theirs = replace(FAST, foreign=(ForeignRankings("theirs", path),))
+    cuts = [START + timedelta(days=50), START + timedelta(days=65)]
+    result = tail(events, catalog, honest, cuts=cuts, options=theirs)
+    assert "theirs" in result.methods
+    assert any("theirs" in note and "2024-02-20" in note for note in result.notes)
+    assert not any("theirs" in note for note in tail(events, catalog, honest, cut=cuts[0], options=theirs).notes)
 
 
 def test_training_sees_what_is_before_the_cut_and_nothing_else(shop, honest):
@@ -217,3 +262,23 @@ def test_nothing_to_test_says_why(honest, make):
     events = make.events([("u", "a", "buy", START), ("u", "a", "buy", START + timedelta(days=9))])
     with pytest.raises(DataError, match="already in the user's history"):
         tail(events, make.catalog(["a"]), honest, options=FAST)
+
+
+def test_a_method_that_one_run_lacks_is_left_out_of_all_and_every_note_is_kept():
+    def run(*methods):
+        column = np.array([0.5, 0.25])
+        ids = pa.array(["a", "b"])
+        view = View(3, 2, ids, ids, np.array([0]), {"ndcg@10": dict.fromkeys(methods, column)},
+                    {method: {"coverage": 1.0} for method in methods})  # fmt: skip
+        observed = Observed({"tail": view}, {method: {"0": 1.0} for method in methods}, {"0": 1.0})
+        return Found((observed,), {"tested pairs": 2, "held-out pairs": 4, "catalog items": 3}, {"why": 2}, methods)
+
+    result = conclude("tail", "?", [run("ALS", "longtail"), run("ALS", "article")], FAST, split={})
+    assert result.methods == ("ALS",)
+    assert result.section("tail").comparisons["ndcg@10"].methods == ("ALS",)
+    assert result.notes == ("ALS", "longtail", "article")
+    assert result.counts == {"tested pairs": 4, "held-out pairs": 8, "catalog items": 3}
+    assert result.excluded == {"why": 4}
+    none = replace(run("ALS"), counts={"tested pairs": 0, "held-out pairs": 4, "catalog items": 3})
+    with pytest.raises(DataError, match="None of 8"):
+        conclude("tail", "?", [none, none], FAST, split={})

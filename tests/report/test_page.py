@@ -119,7 +119,7 @@ def test_a_loss_comes_as_plainly(shop: Bundle, tail_of: Callable[..., ProtocolRe
 def test_the_time_that_was_tested_is_told(shop: Bundle, tail_of: Callable[..., ProtocolResult]) -> None:
     result = tail_of({"whole catalog": 0.05, "tail": 0.05})
     one = replace(result, split={"cut": "2020-09-20T00:00:00"})
-    two = replace(result, split={"cuts": ["2020-09-18T00:00:00", "2020-09-20T00:00:00"]})
+    two = replace(result, split={"cut": "2020-09-18T00:00:00", "cuts": ["2020-09-18T00:00:00", "2020-09-20T00:00:00"]})
     said, both = (headline(Material(shop, "b", Evaluation((found,), {}, "x"))).body for found in (one, two))
     assert "from 2020-09-20 on" in said
     assert "stretches" not in said

@@ -61,7 +61,7 @@ def evaluate(
         None, "--relevant-by", metavar="COLUMN", help="Without judgements: neighbours of the same value are relevant."
     ),
     windows: int = typer.Option(
-        1, "--windows", min=1, max=9, help="tail: stretches of time that are tested, each with a training of its own."
+        1, "--windows", min=1, help="tail: stretches of time that are tested, each with a training of its own."
     ),
     resamples: int = typer.Option(2_000, "--resamples", min=100, help="Resamples of the bootstrap over users."),
     json_file: Path | None = typer.Option(None, "--json", metavar="FILE", help="Write all results to FILE; - prints."),

@@ -21,13 +21,15 @@ class Section:
 
     Attributes:
         name: ``"whole catalog"``, ``"tail"``, or a bucket's label such as ``"1-4"``.
-        n_candidates: items that were ranked.
+        n_candidates: items that were ranked; where several trainings are measured together, a mean over them.
         n_relevant_items: those of them that anyone took.
-        n_users: users averaged over: they took at least one of the candidates.
+        n_users: users averaged over: they took at least one of the candidates. Each counts once, with the mean of what
+            they were shown where several trainings are measured together.
         n_users_without: tested users who took none of them, left out of the means.
         n_pairs: relevant pairs.
         comparisons: by metric with its cut, such as ``"ndcg@10"``.
-        spread: by method: ``coverage``, ``gini`` and ``novelty`` of what the users averaged over are shown.
+        spread: by method: ``coverage``, ``gini`` and ``novelty`` of what the users averaged over are shown; of several
+            trainings, their mean.
     """
 
     name: str

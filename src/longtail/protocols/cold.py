@@ -13,7 +13,7 @@ from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import of_pairs, pair_counts, whole_period
-from longtail.protocols.run import Ask, Options, ask, conclude, find_relevant
+from longtail.protocols.run import Ask, Options, answer, conclude, find_relevant
 
 QUESTION = "Do people find brand-new items, by what they are alone?"
 
@@ -77,7 +77,7 @@ def cold(
     is_cold, is_warm = np.zeros(n_items, dtype=np.bool_), np.zeros(n_items, dtype=np.bool_)
     is_cold[:n_catalog], is_warm[:n_catalog] = split.items.test[:n_catalog], split.items.warm[:n_catalog]
     in_tail = is_warm & (parts.interactions.n_interactions < options.tail_below)
-    found = ask(
+    found = answer(
         parts,
         catalog,
         tested,

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from scipy import sparse
 
 from longtail.calibrate.scoring import only_columns
 from longtail.core.arrays import Bool, Float64, Int64
 from longtail.core.buckets import LABELS, bucket_of
 from longtail.core.progress import SILENT, Progress
+from longtail.core.vocabulary import Vocabulary
 from longtail.evaluate.compare import compare_each
 from longtail.evaluate.full_ranking import rank_each
 from longtail.evaluate.hits import as_relevance
@@ -31,17 +33,19 @@ class View:
     """Some candidates and the users they are averaged over, in one training run.
 
     Attributes:
-        n_candidates, n_relevant_items, n_users, n_users_without, n_pairs: see
-            :class:`longtail.evaluate.result.Section`.
+        n_candidates, n_pairs: see :class:`longtail.evaluate.result.Section`.
+        users: ``(n_users,)`` ids of those averaged over.
+        asked: ids of all tested users, those who took none of the candidates as well.
+        relevant_items: rows of the candidates that anyone took, ascending.
         values: ``(n_users,) float64`` by metric with its cut, then by method.
         spread: by method, see there.
     """
 
     n_candidates: int
-    n_relevant_items: int
-    n_users: int
-    n_users_without: int
     n_pairs: int
+    users: pa.Array
+    asked: pa.Array
+    relevant_items: Int64
     values: dict[str, dict[str, Float64]]
     spread: dict[str, dict[str, float]]
 
@@ -90,6 +94,7 @@ def observe(
     groups: Mapping[str, Bool] | None = None,
     metrics: Sequence[str] = tuple(ACCURACY),
     seed: int = 0,
+    ids: Vocabulary | None = None,
     n_users: int | None = None,
     progress: Progress = SILENT,
 ) -> Observed:
@@ -106,6 +111,7 @@ def observe(
             others, over the first candidates.
         metrics: names in :data:`longtail.evaluate.metrics.ACCURACY`.
         seed: of ties.
+        ids: of the rows of ``relevant``, by which people are known again in other runs; None: there are none.
         n_users: training users, for novelty; None: the rows of ``relevant``.
         progress: told of each method.
 
@@ -149,16 +155,16 @@ def observe(
                 shares = exposure_share(rankings[whole], buckets, len(LABELS), k)
                 exposure[method.name] = dict(zip(LABELS, shares.tolist(), strict=True))
             task.advance()
+    known = pa.array(users) if ids is None else ids.ids.take(pa.array(users))
     views = {}
     for name, (among, rows) in averaged.items():
         part = sparse.csr_array(parts[among][rows])
-        asked = len(users) if name == among else int((groups or {})[name][users].sum())
         views[name] = View(
             n_candidates=int(candidates[among].sum()),
-            n_relevant_items=len(np.unique(part.indices)),
-            n_users=len(rows),
-            n_users_without=asked - len(rows),
             n_pairs=int(part.nnz),
+            users=known.take(pa.array(rows)),
+            asked=known if name == among else known.filter(pa.array((groups or {})[name][users])),
+            relevant_items=np.unique(part.indices).astype(np.int64),
             values=values[name],
             spread=spread[name],
         )
@@ -167,14 +173,15 @@ def observe(
 
 
 def sum_up(runs: Sequence[Observed], *, resamples: int = 2_000, seed: int = 0) -> Measured:
-    """Compare the methods over the users of all runs together: each counts once for every run it is tested in.
+    """Compare the methods over the people of all runs together.
 
-    Where one run tests too few users to tell anything, several do: the intervals are over all their users. Candidates
-    are a mean over the runs, relevant items the sum of theirs; what is shown is a mean weighted by users, what is taken
-    one weighted by pairs.
+    Who is tested in several runs counts once, with the mean of what they were shown there: otherwise intervals would
+    take them for so many people. What differs between the runs themselves is in no interval. Candidates and spread are
+    means over the runs; what is shown is a mean weighted by users, what is taken one weighted by pairs.
 
     Args:
-        runs: what a run does not have is that of the others; but a method that a run does not have is left out.
+        runs: over the same items, the same methods first to last. A view that a run lacks is of the others; a method
+            that any run lacks is left out everywhere.
         resamples: of the bootstrap over users.
         seed: of the bootstrap.
 
@@ -184,32 +191,52 @@ def sum_up(runs: Sequence[Observed], *, resamples: int = 2_000, seed: int = 0) -
     if not runs:
         raise ValueError("There is nothing to sum up: at least one run is needed.")
     methods = methods_of_all(runs)
+    most = max(runs, key=lambda run: len(run.views))  # its order is the order of all
     sections = []
-    for name in dict.fromkeys(name for run in runs for name in run.views):
+    for name in dict.fromkeys(name for run in (most, *runs) for name in run.views):
         views = [run.views[name] for run in runs if name in run.views]
-        users = [view.n_users for view in views]
+        person, n_users = _people([view.users for view in views])
+        asked = len(pa.chunked_array([view.asked for view in views]).unique())
         values = {
-            metric: {method: np.concatenate([view.values[metric][method] for view in views]) for method in methods}
+            metric: {
+                method: _mean_of_each(person, n_users, [view.values[metric][method] for view in views])
+                for method in methods
+            }
             for metric in views[0].values
         }
         sections.append(
             Section(
                 name=name,
                 n_candidates=round(sum(view.n_candidates for view in views) / len(views)),
-                n_relevant_items=sum(view.n_relevant_items for view in views),
-                n_users=sum(users),
-                n_users_without=sum(view.n_users_without for view in views),
+                n_relevant_items=len(np.unique(np.concatenate([view.relevant_items for view in views]))),
+                n_users=n_users,
+                n_users_without=asked - n_users,
                 n_pairs=sum(view.n_pairs for view in views),
                 comparisons=compare_each(values, resamples=resamples, seed=seed),
-                spread=_mean_each([view.spread for view in views], users),
+                spread=_average([view.spread for view in views], [len(view.users) for view in views], methods),
             )
         )
     first = [next(iter(run.views.values()), None) for run in runs]
     return Measured(
         tuple(sections),
-        _mean_each([run.exposure for run in runs], [view.n_users if view else 0 for view in first]),
+        _average([run.exposure for run in runs], [len(view.users) if view else 0 for view in first], methods),
         _mean([run.taken for run in runs], [view.n_pairs if view else 0 for view in first]),
     )
+
+
+def _people(runs: Sequence[pa.Array]) -> tuple[Int64, int]:
+    """Who each row of all runs is, ``(n_rows,)`` from 0 on in order of appearance, and how many they are."""
+    known = pa.chunked_array(runs).combine_chunks().dictionary_encode()
+    return known.indices.to_numpy(zero_copy_only=False).astype(np.int64), len(known.dictionary)
+
+
+def _mean_of_each(person: Int64, n_people: int, runs: Sequence[Float64]) -> Float64:
+    """The mean of each person's values, ``(n_people,) float64``; of a single one the value itself."""
+    values = np.concatenate(runs)
+    if len(values) == n_people:
+        return values
+    total: Float64 = np.bincount(person, values, n_people) / np.bincount(person, minlength=n_people)
+    return total
 
 
 def methods_of_all(runs: Sequence[Observed]) -> list[str]:
@@ -217,8 +244,10 @@ def methods_of_all(runs: Sequence[Observed]) -> list[str]:
     return [method for method in runs[0].exposure if all(method in run.exposure for run in runs)]
 
 
-def _mean_each(runs: Sequence[dict[str, dict[str, float]]], weights: Sequence[int]) -> dict[str, dict[str, float]]:
-    return {name: _mean([run[name] for run in runs], weights) for name in runs[0] if all(name in run for run in runs)}
+def _average(
+    runs: Sequence[dict[str, dict[str, float]]], weights: Sequence[int], methods: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    return {name: _mean([run[name] for run in runs], weights) for name in methods}
 
 
 def _mean(runs: Sequence[dict[str, float]], weights: Sequence[int]) -> dict[str, float]:

@@ -16,7 +16,7 @@ from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import pair_counts
-from longtail.protocols.run import Ask, Options, ask, conclude, find_relevant
+from longtail.protocols.run import Ask, Found, Options, answer, conclude, find_relevant
 
 QUESTION = "Do people find items that nobody took before, as they appear?"
 
@@ -36,7 +36,7 @@ def new_items(
 ) -> ProtocolResult:
     """Train before each cut and rank the items nobody took before it, for those who took one of them after it.
 
-    A user who is tested after two cuts counts twice; resampling is over these.
+    A user who is tested after several cuts is averaged over as one: :func:`longtail.protocols.measure.sum_up`.
 
     Args:
         events: all events, with times.
@@ -53,24 +53,29 @@ def new_items(
     if not cuts:
         raise DataError("New items need at least one cut.")
     options = options or Options()
-    runs = []
-    for cut in cuts:
-        split = by_time(events, cut=cut)
-        parts = fit(split.train, catalog)
-        check_training(parts, pair_counts(split.train), cut=cut)
-        found = find_relevant(parts, split.test, catalog, options)
-        new = parts.interactions.n_interactions == 0
-        new[len(catalog.items) :] = False
-        tested = only_columns(found.relevant, new)
-        known = {KNOWN: int(found.relevant.nnz - tested.nnz)}
-        found = replace(found, relevant=tested, excluded={**found.excluded, **known})
-        counts = {"training events": len(split.train), "held-out events": len(split.test)}
-        runs.append(ask(parts, catalog, found, [Ask(tested, {NEW: new})], options, counts=counts, progress=progress))
+    runs = [_run(events, catalog, fit, cut, options, progress) for cut in cuts]
+    if not any(run.counts["tested pairs"] for run in runs):
+        raise DataError("Nobody took an item after a cut that nobody had taken before. Choose other cuts.")
     return conclude(
         "new-items",
         QUESTION,
         runs,
         options,
         split={"by": "time", "cuts": [cut.isoformat() for cut in cuts]},
-        notes=["Users tested after several cuts count once for each."],
+        notes=["Counts are sums over the cuts; users tested after several of them are averaged over as one."],
     )
+
+
+def _run(events: Events, catalog: Catalog, fit: Fit, cut: datetime, options: Options, progress: Progress) -> Found:
+    """One cut; nothing else of its training is kept."""
+    split = by_time(events, cut=cut)
+    parts = fit(split.train, catalog)
+    check_training(parts, pair_counts(split.train), cut=cut)
+    held_out = find_relevant(parts, split.test, catalog, options)
+    new = parts.interactions.n_interactions == 0
+    new[len(catalog.items) :] = False
+    tested = only_columns(held_out.relevant, new)
+    known = {KNOWN: int(held_out.relevant.nnz - tested.nnz)}
+    held_out = replace(held_out, relevant=tested, excluded={**held_out.excluded, **known})
+    counts = {"training events": len(split.train), "held-out events": len(split.test)}
+    return answer(parts, catalog, held_out, [Ask(tested, {NEW: new})], options, counts=counts, progress=progress)

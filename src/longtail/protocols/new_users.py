@@ -142,6 +142,7 @@ def _train(
             # What may be revealed at any level is left out of the rankings of all: they are about the same items.
             seen=revealed,
             seed=options.seed,
+            ids=people,
             n_users=len(seen.users),
             progress=progress,
         )

@@ -14,7 +14,7 @@ from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import candidate_sets
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import of_pairs, pair_counts, whole_period, without_pairs
-from longtail.protocols.run import Ask, Options, ask, conclude, find_relevant
+from longtail.protocols.run import Ask, Options, answer, conclude, find_relevant
 
 QUESTION = "Which of the things people took was hidden, where nothing changes with time?"
 
@@ -56,7 +56,7 @@ def random_holdout(
     check_training(parts, pair_counts(training), validation=pair_counts(apart))
     tested = find_relevant(parts, hidden, catalog, options)
     candidates = candidate_sets(parts.interactions.n_interactions, len(catalog.items), options.tail_below)
-    found = ask(
+    found = answer(
         parts,
         catalog,
         tested,

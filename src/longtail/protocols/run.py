@@ -17,7 +17,7 @@ from longtail.data.database import literal
 from longtail.data.events import Events
 from longtail.data.judgements import Judgements
 from longtail.evaluate.result import ProtocolResult
-from longtail.protocols.measure import Observed, observe, sum_up
+from longtail.protocols.measure import Observed, methods_of_all, observe, sum_up
 from longtail.protocols.methods import ForeignMethod, Method, TrainedParts, standard_methods
 from longtail.protocols.pairs import HeldOut, held_out_pairs, pair_counts
 
@@ -46,8 +46,8 @@ class Options:
         relevant_types: event types that count as taken; None: all. Training sees every type.
         foreign: further methods to measure.
         judgements: what people said of neighbours, for the relevance protocol.
-        windows: of the tail protocol: how many stretches of time are tested, each after training on what came before.
         relevant_by: the column of the catalog that stands in for judgements; None: the first category.
+        windows: of the tail protocol: how many stretches of time are tested, each after training on what came before.
         resamples: of the bootstrap over users.
         seed: of splits, ties and bootstrap.
     """
@@ -109,20 +109,18 @@ class Found:
 
     Attributes:
         observed: of each ask, the most important first.
-        methods: names, in the order of the tables.
         counts: events, users, items and pairs on both sides.
         excluded: held-out pairs that could not be tested, by reason.
         notes: for readers.
     """
 
     observed: tuple[Observed, ...]
-    methods: tuple[str, ...]
     counts: Mapping[str, int]
     excluded: Mapping[str, int]
     notes: tuple[str, ...]
 
 
-def ask(
+def answer(
     parts: TrainedParts,
     catalog: Catalog,
     tested: HeldOut,
@@ -159,6 +157,7 @@ def ask(
             k=options.k,
             seen=seen.matrix if options.exclude_seen else None,
             seed=options.seed,
+            ids=seen.users,
             progress=progress,
         )
         for one in asks
@@ -166,7 +165,6 @@ def ask(
     n_catalog = len(catalog.items)
     return Found(
         observed,
-        tuple(method.name for method in methods),
         {
             **counts,
             "training users": int((seen.user_interactions > 0).sum()),
@@ -178,7 +176,7 @@ def ask(
             "tested users": int((np.diff(tested.relevant.indptr) > 0).sum()),
         },
         tested.excluded,
-        (*(f"{name} was not measured: this training run has none." for name in missing), *als_alone(parts)),
+        (*(f"{name} was not measured: a training run has none." for name in missing), *als_alone(parts)),
     )
 
 
@@ -196,7 +194,7 @@ def conclude(
     Args:
         protocol: its name.
         question: what it answers.
-        runs: see :func:`longtail.protocols.measure.sum_up`; their counts are added up. Exposure is of the ask with the
+        runs: see :func:`longtail.protocols.measure.sum_up`; their counts are sums. Exposure is of the ask with the
             most candidates.
         options: see there.
         split: how the data was divided.
@@ -222,7 +220,7 @@ def conclude(
         protocol=protocol,
         question=question,
         k=options.k,
-        methods=tuple(method for method in runs[0].methods if all(method in run.methods for run in runs)),
+        methods=tuple(methods_of_all([run.observed[0] for run in runs])),
         split={
             **split,
             "tail_below": options.tail_below,

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from longtail.core.errors import DataError
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
-from longtail.data.events import Events
+from longtail.data.events import Events, utc
 from longtail.data.split import by_time
 from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import candidate_sets
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import pair_counts
-from longtail.protocols.run import Ask, Options, ask, conclude, find_relevant
+from longtail.protocols.run import Ask, Found, Options, answer, conclude, find_relevant
 
 QUESTION = "What will people take next, among rarely bought items?"
 
@@ -38,16 +40,17 @@ def default_cuts(events: Events, windows: int) -> list[datetime]:
     Each is four weeks, or a tenth of the span where that is less.
 
     Raises:
-        DataError: no events, or no times, or fewer than one window or more than nine, which would leave nothing to
-            train on.
+        DataError: no events, or no times, or no window, or so many that nothing is left to train on.
     """
     if events.first is None or events.last is None:
         raise DataError("A split by time needs events with a timestamp. Name the column in the recipe's [events].")
-    if not 1 <= windows < 1 / SHARE:
+    span = events.last - events.first
+    length = min(LONGEST, span * SHARE)
+    if windows < 1 or (windows > 1 and length * windows >= span):
+        most = max(1, math.ceil(span / length) - 1) if length else 1
         raise DataError(
-            f"{windows} windows of a tenth of the time cannot be tested; ask for 1 to {int(1 / SHARE) - 1}."
+            f"{windows:,} windows of {length} do not leave a part of {span} to train on; ask for 1 to {most}."
         )
-    length = min(LONGEST, (events.last - events.first) * SHARE)
     return [events.last - length * number for number in range(windows, 0, -1)]
 
 
@@ -67,10 +70,9 @@ def tail(
     nobody took before the cut, among them all that were new. Relevant is what a user took from the cut on and, with
     ``exclude_seen``, had not taken before.
 
-    One stretch of time is one draw: a season, a campaign. With several cuts everything is trained anew before each and
-    tested up to the next (a rolling origin: Tashman, "Out-of-sample tests of forecasting accuracy", 2000), and the
-    users of all stretches are measured together; see :func:`longtail.protocols.measure.sum_up`. No event is tested
-    twice.
+    Few users tell little. With several cuts everything is trained anew before each and tested up to the next (a rolling
+    origin: Tashman, "Out-of-sample tests of forecasting accuracy", 2000), and the people of all stretches of time are
+    measured together; see :func:`longtail.protocols.measure.sum_up`. No event is tested twice.
 
     Args:
         events: all events, with times.
@@ -78,34 +80,65 @@ def tail(
         fit: trains on the events before a cut.
         cut: the first moment that is tested; None: :func:`default_cut`.
         cuts: instead, those of several stretches, in any order; the last ends with the events. None: ``cut`` alone or,
-            where ``options.windows`` asks for more, :func:`default_cuts`.
+            where it is None too, as many of :func:`default_cuts` as ``options.windows`` says.
         options: None: the defaults.
         progress: told of each stage.
 
     Raises:
-        DataError: no times, or nothing on one side of a cut, or nothing that can be tested.
+        DataError: no times, no cut, nothing before a cut or between it and the next, or nothing that can be tested.
         LeakError: training saw what is tested.
         ValueError: both ``cut`` and ``cuts``.
     """
     options = options or Options()
     if cut is not None and cuts is not None:
         raise ValueError("Give either cut or cuts.")
-    begins = sorted(set(cuts)) if cuts else [cut] if cut is not None else default_cuts(events, options.windows)
-    runs = []
-    for begin, end in zip(begins, [*begins[1:], None], strict=True):
-        split = by_time(events, cut=begin)
-        later = split.test if end is None else split.test.before(end)
-        parts = fit(split.train, catalog)
-        check_training(parts, pair_counts(split.train), cut=begin)
-        tested = find_relevant(parts, later, catalog, options)
-        candidates = candidate_sets(parts.interactions.n_interactions, len(catalog.items), options.tail_below)
-        counts = {"training events": len(split.train), "held-out events": len(later)}
-        asks = [Ask(tested.relevant, candidates)]
-        runs.append(ask(parts, catalog, tested, asks, options, counts=counts, progress=progress))
-    times = {"first": events.first.isoformat() if events.first else None,
-             "last": events.last.isoformat() if events.last else None}  # fmt: skip
-    told = [begin.isoformat() for begin in begins]
+    if cuts is None:
+        cuts = default_cuts(events, options.windows) if cut is None else [cut]
+    begins = sorted({utc(one) for one in cuts})
+    if not begins:
+        raise DataError("A split by time needs at least one cut.")
+    runs = [
+        _run(events, catalog, fit, begin, end, options, progress)
+        for begin, end in zip(begins, [*begins[1:], None], strict=True)
+    ]
+    split: dict[str, Any] = {
+        "by": "time",
+        "cut": begins[0].isoformat(),
+        "first": events.first.isoformat() if events.first else None,
+        "last": events.last.isoformat() if events.last else None,
+    }
     if len(begins) == 1:
-        return conclude("tail", QUESTION, runs, options, split={"by": "time", "cut": told[0], **times})
-    note = f"Users tested in several of the {len(begins)} stretches of time count once for each."
-    return conclude("tail", QUESTION, runs, options, split={"by": "time", "cuts": told, **times}, notes=[note])
+        return conclude("tail", QUESTION, runs, options, split=split)
+    split["cuts"] = [begin.isoformat() for begin in begins]
+    notes = [
+        f"{len(begins)} stretches of time were tested, each after a training of its own. Counts are their sums; who "
+        "took something in several of them is averaged over as one."
+    ]
+    if options.foreign:
+        notes.append(
+            f"{', '.join(method.name for method in options.foreign)}: the same files in every stretch. They must come "
+            f"from a system that had seen nothing from {begins[0]} on."
+        )
+    return conclude("tail", QUESTION, runs, options, split=split, notes=notes)
+
+
+def _run(
+    events: Events,
+    catalog: Catalog,
+    fit: Fit,
+    begin: datetime,
+    end: datetime | None,
+    options: Options,
+    progress: Progress,
+) -> Found:
+    """One stretch of time, tested after training on what came before it; nothing else of the training is kept."""
+    split = by_time(events, cut=begin)
+    later = split.test if end is None else split.test.before(end)
+    if not len(later):
+        raise DataError(f"Nothing happened from {begin} to {end}, so nothing can be tested. Choose other cuts.")
+    parts = fit(split.train, catalog)
+    check_training(parts, pair_counts(split.train), cut=begin)
+    tested = find_relevant(parts, later, catalog, options)
+    candidates = candidate_sets(parts.interactions.n_interactions, len(catalog.items), options.tail_below)
+    counts = {"training events": len(split.train), "held-out events": len(later)}
+    return answer(parts, catalog, tested, [Ask(tested.relevant, candidates)], options, counts=counts, progress=progress)

@@ -220,10 +220,9 @@ def _elsewhere(material: Material) -> Html | None:
 
 def _meaning(result: ProtocolResult) -> Html:
     tested = result.counts.get("tested pairs")
-    cuts = [str(cut)[:10] for cut in result.split.get("cuts") or [result.split.get("cut")] if cut]
-    period = f" from {cuts[0]} on" if cuts else ""
-    if len(cuts) > 1:
-        period += f", in {len(cuts)} stretches of time with a training before each"
+    cut, cuts = result.split.get("cut"), result.split.get("cuts", ())
+    period = f" from {str(cut)[:10]} on" if cut else ""
+    period += f", in {len(cuts)} stretches of time with a training before each" if cuts else ""
     pairs = f"{tested:,} things that users took{period}" if tested is not None else "what users took later"
     again = ", not counting what they had taken before" if result.split.get("exclude_seen") else ""
     return note(
