@@ -106,3 +106,11 @@ def test_other_users_or_nan_are_refused():
         compare("m", {"a": np.zeros(3)}).difference("a", "z")
     with pytest.raises(DataError, match="between 0 and 1"):
         compare("m", {"a": np.arange(3.0)}, confidence=95)
+
+
+def test_one_user_tells_nothing():
+    found = compare("ndcg@10", {"a": np.array([0.0]), "b": np.array([0.6])}).difference("b", "a")
+    assert found.estimate.mean == 0.6
+    assert not found.significant
+    many = {"a": np.zeros(50), "b": np.random.default_rng(0).random(50)}
+    assert compare("ndcg@10", many).difference("b", "a").significant

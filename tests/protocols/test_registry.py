@@ -61,3 +61,10 @@ def test_a_leak_is_never_skipped(shop, honest, make):
     assert not issubclass(LeakError, DataError)
     with pytest.raises(LeakError):
         run_all(["tail"], events, catalog, cheat, lambda *_, **__: cheat, options=FAST)
+
+
+def test_a_type_that_no_event_has_is_refused_before_anything_is_trained(shop, honest):
+    events, catalog = shop
+    with pytest.raises(DataError, match=r"'rent', so it cannot count as taken. Events have \['"):
+        run_all(["tail"], events, catalog, honest, honest, options=replace(FAST, relevant_types=["rent"]))
+    assert not honest.calls

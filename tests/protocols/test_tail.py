@@ -82,8 +82,10 @@ def test_several_windows_are_trained_before_each_and_tested_up_to_the_next(shop,
     assert together.split["cut"] == cuts[0].isoformat()
     assert together.counts["held-out events"] == len(events.since(cuts[0]))
     assert together.counts["catalog items"] == len(catalog.items)
-    for name in ("training users", "held-out pairs", "tested pairs", "tested users"):
+    for name in ("held-out pairs", "tested pairs"):
         assert together.counts[name] == sum(one.counts[name] for one in alone)
+    for name in ("training events", "training users", "catalog items without training events"):
+        assert together.counts[name] == alone[1].counts[name]
     assert together.excluded == {why: sum(one.excluded[why] for one in alone) for why in alone[0].excluded}
     for name in ("whole catalog", "tail", "1-4"):
         assert together.section(name).n_pairs == sum(one.section(name).n_pairs for one in alone)
@@ -96,7 +98,7 @@ def test_several_windows_are_trained_before_each_and_tested_up_to_the_next(shop,
     assert len(people) < sum(len(values) for values, _ in found)
     expected = np.mean([np.mean([values[user] for values, _ in found if user in values]) for user in people])
     whole = together.section("whole catalog")
-    assert whole.n_users == len(people)
+    assert whole.n_users == len(people) == together.counts["tested users"]
     assert whole.n_relevant_items == len(found[0][1] | found[1][1])
     assert whole.comparisons["ndcg@10"].estimates["longtail"].mean == pytest.approx(expected)
 
@@ -277,7 +279,7 @@ def test_a_method_that_one_run_lacks_is_left_out_of_all_and_every_note_is_kept()
     assert result.methods == ("ALS",)
     assert result.section("tail").comparisons["ndcg@10"].methods == ("ALS",)
     assert result.notes == ("ALS", "longtail", "article")
-    assert result.counts == {"tested pairs": 4, "held-out pairs": 8, "catalog items": 3}
+    assert result.counts == {"tested pairs": 4, "held-out pairs": 8, "catalog items": 3, "tested users": 2}
     assert result.excluded == {"why": 4}
     none = replace(run("ALS"), counts={"tested pairs": 0, "held-out pairs": 4, "catalog items": 3})
     with pytest.raises(DataError, match="None of 8"):

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 from longtail.bundle import Bundle
+from longtail.evaluate.compare import Comparison
 from longtail.evaluate.result import ProtocolResult
+from longtail.evaluate.words import counted, number
 from longtail.report.evaluation import Evaluation
 from longtail.report.page import report
 from longtail.report.section import Material
@@ -124,6 +126,9 @@ def test_the_time_that_was_tested_is_told(shop: Bundle, tail_of: Callable[..., P
     assert "from 2020-09-20 on" in said
     assert "stretches" not in said
     assert "from 2020-09-18 on, in 2 stretches of time with a training before each" in both
+    assert counted(one).startswith("Tested from 2020-09-20 on. Counts: ")
+    assert counted(two).startswith("Tested from 2020-09-18, from 2020-09-20 on. Counts: ")
+    assert counted(replace(result, split={})).startswith("Counts: ")
 
 
 @pytest.mark.parametrize(
@@ -159,6 +164,24 @@ def test_losses_in_other_protocols_are_told(
     assert "No difference to ALS alone that can be told in: cold, warm items" in rest
     told_apart = headline(Material(shop, "b", Evaluation(evaluation.results[:3], {}, "x"))).body
     assert "In the other protocols" not in told_apart
+
+
+def test_who_is_better_than_both_is_told_in_other_protocols_too(
+    shop: Bundle, tail_of: Callable[..., ProtocolResult]
+) -> None:
+    result = tail_of({"whole catalog": 0.05})
+    part = result.section("whole catalog")
+    found = part.comparisons["ndcg@10"].to_dict()
+    best = found["estimates"]["longtail"]["mean"] + 0.1
+    found["estimates"]["content kNN"] = {"mean": best, "low": best, "high": best}
+    for difference in found["differences"]:
+        if {difference["method"], difference["against"]} == {"content kNN", "longtail"}:
+            sign = 1 if difference["method"] == "content kNN" else -1
+            difference |= {"mean": sign * 0.1, "low": sign * 0.1 - 0.01, "high": sign * 0.1 + 0.01}
+    changed = replace(part, comparisons={**part.comparisons, "ndcg@10": Comparison.from_dict(found)})
+    few = replace(result, protocol="few-shot", sections=(changed,))
+    body = headline(Material(shop, "b", Evaluation((few,), {}, "x"))).body
+    assert f", but content kNN {number(best)}" in body.split("Better than ALS alone in: few-shot")[1]
 
 
 def test_training_that_found_content_useless_says_so_first(shop: Bundle) -> None:

@@ -42,6 +42,15 @@ def test_new_item_is_like_its_kind_and_nothing_is_remembered(shop: Recommender) 
     assert shop.bundle is before
 
 
+def test_a_category_nobody_knows_is_said_to_be_none(shop: Recommender) -> None:
+    assert shop.similar_to(WINE, 3).note == ""
+    said = shop.similar_to({**WINE, "department": "WINES"}, 3).note
+    assert "department: 'WINES' is no value that training learned from" in said
+    assert "Did you mean 'WINE'?" in said
+    with pytest.warns(UserWarning, match="'WINES'"):
+        shop.add_items([{"sku": "misspelt", **WINE, "department": "WINES"}])
+
+
 def test_row_of_a_known_item_leaves_that_item_out(shop: Recommender) -> None:
     row = shop.bundle.catalog.slice(5, 1).to_pylist()[0]
     assert "0005" not in shop.similar_to({"sku": "0005", **WINE}, 40).item_ids

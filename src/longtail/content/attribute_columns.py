@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -79,6 +80,10 @@ class Occurrences:
         return cls(n_items, pairs // max(1, len(names)), pairs % max(1, len(names)), list(names))
 
 
+#: The most common values among which a misspelt one is looked for: an item is added in milliseconds.
+_LOOKED_AT = 300
+
+
 class Weighed(NamedTuple):
     """Entries of the one-hot matrix: item rows, places of the column, weights."""
 
@@ -132,6 +137,19 @@ class AttributeColumn:
     @property
     def n_places(self) -> int:
         return len(self.values) + 1
+
+    def unknown(self, read: Occurrences) -> str:
+        """A sentence about values of other items that have no place of their own; empty where there is nothing to say.
+
+        A column most of whose values are rare, such as a brand's, has new ones all the time: nothing is said of it.
+        """
+        known = set(self.values)
+        new = [name for name in read.names if name not in known]
+        if not new or self.counts["rare"] > self.counts["kept"]:
+            return ""
+        close = difflib.get_close_matches(new[0], self.values[:_LOOKED_AT], n=1)
+        meant = f" Did you mean {close[0]!r}?" if close else ""
+        return f"{self.name}: {new[0]!r} is no value that training learned from; it counts as a rare one.{meant}"
 
     def weigh(self, read: Occurrences) -> Weighed:
         """Entries of the one-hot matrix; an item's values share its weight: k tags weigh 1/sqrt(k) each."""

@@ -72,6 +72,9 @@ class AttributesEncoder:
     def encode(self, catalog: Catalog, context: Context) -> Field:
         """The field of other items; unseen values take their column's place for rare ones."""
         read = [Occurrences.read(column.name, column.schema, catalog) for column in self.columns]
+        for column, values in zip(self.columns, read, strict=True):
+            if said := column.unknown(values):
+                context.progress.note(said)
         return self._project(*_one_hot(self.columns, read, len(catalog)))
 
     def _project(self, one_hot: sp.csr_array, present: Bool) -> Field:

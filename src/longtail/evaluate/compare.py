@@ -40,8 +40,8 @@ class Difference:
 
     @property
     def significant(self) -> bool:
-        """Whether 0 is outside the interval."""
-        return self.estimate.low > 0 or self.estimate.high < 0
+        """Whether 0 is outside the interval; an interval of no width, such as that of one user, tells nothing."""
+        return self.estimate.low < self.estimate.high and (self.estimate.low > 0 or self.estimate.high < 0)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def new_items(
         runs,
         options,
         split={"by": "time", "cuts": [cut.isoformat() for cut in cuts]},
-        notes=["Counts are sums over the cuts; users tested after several of them are averaged over as one."],
+        notes=["What was trained on is told of the last cut; users tested after several of them count once."],
     )
 
 

@@ -17,7 +17,7 @@ from longtail.protocols.new_users import new_users
 from longtail.protocols.random_holdout import random_holdout
 from longtail.protocols.relevance import relevance
 from longtail.protocols.reveal import Plan
-from longtail.protocols.run import Options
+from longtail.protocols.run import Options, check_types
 from longtail.protocols.similar import similar
 from longtail.protocols.tail import tail
 
@@ -70,8 +70,10 @@ def run_all(
         The results, and why the others were skipped, by name.
 
     Raises:
+        DataError: an event type of ``options`` does not occur.
         LeakError: training saw what is tested: that is never skipped.
     """
+    check_types(events, options)
     results, skipped = [], {}
     kept: Fit | None = None
     for name in sorted(names, key=list(PROTOCOLS).index):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from scipy import sparse
 
 from longtail.core.arrays import Bool
@@ -88,6 +89,17 @@ def taken(events: Events, options: Options) -> Events:
     if options.relevant_types is None:
         return events
     return events.where(f"event_type IN ({', '.join(map(literal, options.relevant_types))})")
+
+
+def check_types(events: Events, options: Options) -> None:
+    """See that the types that count as taken occur.
+
+    Raises:
+        DataError: one does not; names those that do.
+    """
+    types = events.query("SELECT DISTINCT event_type FROM events ORDER BY ALL")["event_type"].to_pylist()
+    if missing := [type for type in options.relevant_types or () if type not in types]:
+        raise DataError(f"No event has the type {missing[0]!r}, so it cannot count as taken. Events have {types}.")
 
 
 def find_relevant(parts: TrainedParts, held_out: Events, catalog: Catalog, options: Options) -> HeldOut:
@@ -194,7 +206,8 @@ def conclude(
     Args:
         protocol: its name.
         question: what it answers.
-        runs: see :func:`longtail.protocols.measure.sum_up`; their counts are sums. Exposure is of the ask with the
+        runs: see :func:`longtail.protocols.measure.sum_up`; what was held out and tested is the sum of theirs, people
+            counted once; what was trained on is told of the last. Exposure is of the ask with the
             most candidates.
         options: see there.
         split: how the data was divided.
@@ -203,12 +216,18 @@ def conclude(
     Raises:
         DataError: nothing can be tested.
     """
-    counts = {name: sum(run.counts[name] for run in runs) for name in runs[0].counts}
-    counts["catalog items"] = runs[0].counts["catalog items"]
+    counts = {
+        name: last if name.startswith(("training", "catalog")) else sum(run.counts[name] for run in runs)
+        for name, last in runs[-1].counts.items()
+    }
+    if len(runs) > 1:
+        asked = [view.asked for run in runs for view in run.observed[0].views.values()]
+        counts["tested users"] = len(pa.chunked_array(asked).unique())
     excluded = {why: sum(run.excluded[why] for run in runs) for why in runs[0].excluded}
     if counts["tested pairs"] == 0:
         raise DataError(
-            f"None of {counts['held-out pairs']:,} held-out pairs can be tested: {excluded}. "
+            f"None of {counts['held-out pairs']:,} held-out pairs can be tested: "
+            f"{', '.join(f'{why} {n:,}' for why, n in excluded.items())}. "
             "Choose another cut, or test with seen items included."
         )
     measured = [

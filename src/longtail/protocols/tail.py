@@ -111,8 +111,8 @@ def tail(
         return conclude("tail", QUESTION, runs, options, split=split)
     split["cuts"] = [begin.isoformat() for begin in begins]
     notes = [
-        f"{len(begins)} stretches of time were tested, each after a training of its own. Counts are their sums; who "
-        "took something in several of them is averaged over as one."
+        f"{len(begins)} stretches of time were tested, each after a training of its own. What was trained "
+        "on is told of the last; who took something in several of them counts once."
     ]
     if options.foreign:
         notes.append(

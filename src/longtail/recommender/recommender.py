@@ -17,6 +17,7 @@ from longtail.core.arrays import Bool, Float32, Int64
 from longtail.core.errors import DataError
 from longtail.core.progress import Progress
 from longtail.core.ranking import Ranking
+from longtail.core.words import many
 from longtail.data.arrivals import read_arrivals
 from longtail.data.schema import WeightSettings
 from longtail.index import Hits
@@ -338,8 +339,12 @@ class Recommender:
 
 def _unread(found: Newcomers) -> list[str]:
     """What of new items' rows could not be read, a sentence each."""
-    unread = ", ".join(map(repr, found.catalog.unparsable))
-    said = [f"Left out, since it does not read as what the recipe says it is: {unread}."] if unread else []
+    fields = found.catalog.schema.fields
+    said = [
+        f"{name}: {many(n, 'item')} of {len(found.catalog):,} with a value that does not read as a "
+        f"{fields[name].kind}, which counts as missing."
+        for name, n in found.catalog.unparsable.items()
+    ]
     return [*said, *found.notes]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from longtail.core.buckets import LABELS
+from longtail.evaluate.compare import Comparison
 from longtail.evaluate.result import ProtocolResult
 from longtail.evaluate.result import Section as Part
 from longtail.evaluate.words import label, number, signed
@@ -152,14 +153,21 @@ def _rivals(result: ProtocolResult, metric: str) -> Html | None:
         comparison = part.comparisons.get(metric)
         if comparison is None or MINE not in comparison.estimates:
             continue
-        for rival in comparison.methods:
-            if rival not in (MINE, BEFORE) and direction(comparison, MINE, rival) < 0:
-                theirs, mine = comparison.estimates[rival].mean, comparison.estimates[MINE].mean
-                lost.append(f"{part.name}: {rival} {number(theirs)}, longtail {number(mine)}")
+        mine = number(comparison.estimates[MINE].mean)
+        lost += [f"{part.name}: {told}, longtail {mine}" for told in _better(comparison)]
     if not lost:
         return note("No other method measured here is better than longtail by more than chance in any of these groups.")
     said = tag("p", tag("b", "Another method is better than longtail, beyond chance, in:"))
     return tag("div", said, tag("ul", (tag("li", text) for text in lost)), class_="warning")
+
+
+def _better(comparison: Comparison) -> list[str]:
+    """Methods other than ALS alone that are better than longtail by more than chance, each with its mean."""
+    return [
+        f"{name} {number(estimate.mean)}"
+        for name, estimate in comparison.estimates.items()
+        if name not in (MINE, BEFORE) and direction(comparison, MINE, name) < 0
+    ]
 
 
 def _new_items(result: ProtocolResult) -> Html | None:
@@ -192,7 +200,7 @@ _TOLD = ("tail", "truncated-heads", "relevance")
 
 
 def _elsewhere(material: Material) -> Html | None:
-    """What the other protocols say against ALS alone, losses first."""
+    """What the other protocols say against ALS alone, losses first, and who is better there than both."""
     found: dict[int, list[str]] = {-1: [], 1: [], 0: []}
     for result in material.evaluation.results:
         metric = f"ndcg@{result.k}"
@@ -201,6 +209,8 @@ def _elsewhere(material: Material) -> Html | None:
                 comparison = part.comparisons[metric]
                 mine, theirs = comparison.estimates[MINE].mean, comparison.estimates[BEFORE].mean
                 told = f"{result.protocol}, {part.name}: longtail {number(mine)}, ALS {number(theirs)}"
+                better = _better(comparison)
+                told += f", but {' and '.join(better)}" if better else ""
                 found[direction(comparison, MINE, BEFORE)].append(told)
     if not any(found.values()):
         return None
