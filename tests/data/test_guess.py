@@ -45,7 +45,7 @@ def of_catalog(columns: Columns, item_id: str = "id") -> CatalogGuess:
 def field(values: Sequence[object] | pa.Array, name: str = "column") -> FieldGuess | str:
     """What one column of a catalog is taken for, or why it is left out."""
     found = of_catalog({name: values})
-    return found.unused[name] if name in found.unused else next(f for f in found.fields if f.column == name)
+    return found.unused[name] if name in found.unused else next(f for f in found.fields if name in (f.column, f.name))
 
 
 def shared(events: Columns, catalog: Columns) -> SharedIds | None:
@@ -196,6 +196,31 @@ class TestCatalog:
         assert found.kind == kind
         if kind == "tags" and not isinstance(values, pa.Array):
             assert found.separator in ("|", " > ", ",")
+
+    @pytest.mark.parametrize(
+        ("written", "name"),
+        [
+            (["€ 47,19", "€ 1.299,00", "€ 9,90", "on request"], "price"),
+            (["47,19 €", "1.299,00 €", "9,90 €", "on request"], "amount"),
+            (["47,19", "1299,00", "9.90", "?"], "price"),  # a number is read as one beside decimal commas
+            (["$47.19", "$1,299.00", "$9.90", "on request"], "amount"),
+            (["47.19 CHF", "1'299.00 CHF", "9.90 CHF", "sold out"], "list_price"),
+        ],
+    )
+    def test_amounts_of_money_are_prices_and_come_with_the_sql_that_reads_them(
+        self, written: list[str], name: str
+    ) -> None:
+        found = field((written[:3] * N)[: N - 1] + written[3:], name)
+        assert isinstance(found, FieldGuess), found
+        assert found.kind == "price"
+        scratch().connection.register("written", pa.table({name: [*written, "12"]}))
+        rows = scratch().rows(f"SELECT TRY_CAST({found.column} AS DOUBLE) FROM written")
+        assert [row[0] for row in rows] == [47.19, 1299.0, 9.9, None, 12.0]
+
+    def test_lists_of_numbers_are_no_amounts(self) -> None:
+        found = field(["10,20", "20,30", "10,30"] * (N // 3), "sizes")
+        assert isinstance(found, FieldGuess)
+        assert (found.kind, found.separator) == ("tags", ",")
 
     @pytest.mark.parametrize(
         ("values", "name", "reason"),

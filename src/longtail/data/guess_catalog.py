@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from longtail.core.errors import DataError
 from longtail.data.database import Database, literal, quoted
-from longtail.data.profile import SEPARATORS, ColumnProfile
+from longtail.data.profile import CURRENCY, SEPARATORS, ColumnProfile
 from longtail.data.schema import FieldKind
 
 _TITLE = ("title", "name", "label", "headline")
@@ -142,6 +142,8 @@ def _field(database: Database, table: str, column: ColumnProfile) -> FieldGuess 
         return guess("boolean", f"two values: {_examples(column)}")
     if column.numeric > 0.95:
         return _number(column)
+    if column.money > 0.6 and (_priced(column) or column.currency > 0.6):
+        return FieldGuess(column.name, "price", _amount(column), f"amounts of money, e.g. {_examples(column)}")
     if column.measure > 0.6:
         return guess("measure", f"numbers with a unit, e.g. {_examples(column)}")
     if column.top[0][0].startswith(("http://", "https://", "www.")):
@@ -161,13 +163,30 @@ def _field(database: Database, table: str, column: ColumnProfile) -> FieldGuess 
 
 
 def _number(column: ColumnProfile) -> FieldGuess | str:
-    if any(word in column.tokens for word in _PRICE) and not _coded(column):
+    if _priced(column):
         return FieldGuess(column.name, "price", column.name, f"from {column.low:g} to {column.high:g}")
     if _coded(column) or column.leading_zero > 0:
         if column.uniqueness > 0.5:
             return "an id: almost every value is different"
         return FieldGuess(column.name, "category", column.name, f"{column.distinct:,} codes, e.g. {_examples(column)}")
     return FieldGuess(column.name, "number", column.name, f"from {column.low:g} to {column.high:g}")
+
+
+def _priced(column: ColumnProfile) -> bool:
+    return any(word in column.tokens for word in _PRICE) and not _coded(column)
+
+
+def _amount(column: ColumnProfile) -> str:
+    """The SQL of an amount as a number: without currency, groups of thousands closed up, a point for the decimals.
+
+    What else stands in a value stays, so that it is counted as one that cannot be read. A number that is written as
+    one reads as itself also where the catalog has decimal commas: new items may come with either.
+    """
+    beside = literal(CURRENCY + r"|\s")
+    plain = f"regexp_replace({quoted(column.name)}, {beside}, '', 'g')"
+    if column.decimal_comma > 0:
+        return f"replace(regexp_replace({plain}, '[.'']([0-9]{{3}})', '\\1', 'g'), ',', '.')"
+    return f"regexp_replace({plain}, '[,'']', '', 'g')"
 
 
 def _coded(column: ColumnProfile) -> bool:

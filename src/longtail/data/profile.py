@@ -23,6 +23,11 @@ TIMESTAMP_FORMATS = tuple(
     for day in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d")
     for time in ("", " %H:%M", " %H:%M:%S", "%H%M%S")
 )
+#: What may stand beside an amount of money, as a pattern of RE2; with spaces it is all but the number.
+CURRENCY = r"(?i:[€$£¥₹]|eur|usd|gbp|chf|sek|nok|dkk|pln|czk|huf|kr\.?|zł)"
+_AMOUNT = r"([0-9]{1,3}([.,' ][0-9]{3})+|[0-9]+)([.,][0-9]{1,2})?"
+_WITH_CURRENCY = rf"{CURRENCY}\s*{_AMOUNT}|{_AMOUNT}\s*{CURRENCY}"
+_WITH_COMMA = rf"{CURRENCY}?\s*[0-9][0-9.' ]*,[0-9]{{1,2}}\s*{CURRENCY}?"
 _TRUTH = ("0", "1", "true", "false", "t", "f", "yes", "no", "y", "n")
 
 
@@ -43,6 +48,9 @@ class ColumnProfile:
         low, high: smallest and largest number, None where there are none.
         iso_time: share that reads as an ISO 8601 date or time.
         measure: share that is a number with a unit.
+        money: share that is an amount of money as people write it, with a currency or without.
+        currency: share that is one with a currency.
+        decimal_comma: share that is an amount with a comma before one or two last digits.
         image: share that ends like a picture's file name.
         truth: share that reads as true or false.
         separated: share with each of `SEPARATORS` inside.
@@ -63,6 +71,9 @@ class ColumnProfile:
     high: float | None
     iso_time: float
     measure: float
+    money: float
+    currency: float
+    decimal_comma: float
     image: float
     truth: float
     separated: tuple[float, ...]
@@ -125,6 +136,9 @@ def _column(database: Database, table: str, name: str, type: str) -> ColumnProfi
         # DuckDB reads single numbers as no timestamp; a year alone is not one either.
         "length(v) >= 8 and try_cast(v as timestamptz) is not null",
         f"regexp_full_match(v, {literal(MEASURE)})",
+        f"regexp_full_match(trim(v), {literal(f'{_AMOUNT}|{_WITH_CURRENCY}')})",
+        f"regexp_full_match(trim(v), {literal(_WITH_CURRENCY)})",
+        f"regexp_full_match(trim(v), {literal(_WITH_COMMA)})",
         f"regexp_full_match(lower(v), {literal(IMAGE)})",
         f"lower(trim(v)) in ({', '.join(map(literal, _TRUTH))})",
         *(f"contains(v, {literal(separator)})" for separator in SEPARATORS),
@@ -142,7 +156,9 @@ def _column(database: Database, table: str, name: str, type: str) -> ColumnProfi
         """
     )
     rows, present, distinct, length, words, low, high, *found = measured
-    numeric, integer, zero, time, measure, image, truth, *separated = (share or 0.0 for share in found)
+    numeric, integer, zero, time, measure, money, currency, comma, image, truth, *separated = (
+        share or 0.0 for share in found
+    )
     top = database.rows(f"select v, count(*) from {values} where trim(v) <> '' group by v order by 2 desc, 1 limit 30")
     return ColumnProfile(
         name=name,
@@ -159,6 +175,9 @@ def _column(database: Database, table: str, name: str, type: str) -> ColumnProfi
         high=high,
         iso_time=time,
         measure=measure,
+        money=money,
+        currency=currency,
+        decimal_comma=comma,
         image=image,
         truth=truth,
         separated=tuple(separated),
