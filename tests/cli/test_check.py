@@ -211,7 +211,7 @@ def test_a_join_that_matches_nothing_stops_with_examples_and_a_guess(tmp_path: P
     assert "'001'" in stop
     assert "In the catalog: '1', '2'" in stop
     assert "leading zeros" in stop
-    assert "catalog.item_id = \"lpad(item_id, 3, '0')\"" in stop  # to be pasted
+    assert "catalog.item_id = \"repeat('0', 3 - length(item_id)) || item_id\"" in stop  # to be pasted
     shown = run(recipe, code=1)
     assert "Only 0.0% of the events' items are in the catalog." in shown
     assert "Not ready to train." in shown
@@ -227,7 +227,7 @@ def test_a_remedy_with_a_backslash_can_be_pasted_into_the_recipe(tmp_path: Path)
 
 def test_the_remedy_it_names_repairs_the_join(tmp_path: Path) -> None:
     items = [row.lstrip("0") if row[:2] == "00" else row for row in ITEMS if not row.startswith("000")]
-    repaired = RECIPE.replace("[catalog]", "[catalog]\nitem_id = \"lpad(item_id, 3, '0')\"")
+    repaired = RECIPE.replace("[catalog]", "[catalog]\nitem_id = \"repeat('0', 3 - length(item_id)) || item_id\"")
     assert report(shop(tmp_path, items=items, recipe=repaired))["join"]["share"] == 0.8
 
 

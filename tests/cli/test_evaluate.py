@@ -94,6 +94,12 @@ def test_another_system_is_measured_beside_the_others(run, taste_shop, tmp_path)
     assert theirs > 0.7 > max(other["mean"] for other in estimates.values())
 
 
+def test_windows_of_a_protocol_without_any_are_refused(run):
+    done = run("--protocol", "random", "--windows", "3")
+    assert done.exit_code != 0
+    assert "tail protocol" in str(done.exception) + done.output
+
+
 def test_options_that_cannot_be_understood_are_refused(run):
     done = run("--rankings", "no-name")
     assert done.exit_code != 0

@@ -129,7 +129,9 @@ def test_files_with_the_same_ids_written_differently(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     said = run("init", write(events, tmp_path / "e.parquet"), write(catalog, tmp_path / "c.csv"), "-o", recipe)
     assert "differ in leading zeros" in said
-    assert Recipe.load(recipe).events.item_id == "lpad(cast(product_id as varchar), 6, '0')"
+    assert Recipe.load(recipe).events.item_id == (
+        "repeat('0', 6 - length(cast(product_id as varchar))) || cast(product_id as varchar)"
+    )
     assert json.loads(run("check", recipe, "--json"))["join"]["share"] == 1.0
 
 

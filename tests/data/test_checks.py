@@ -71,8 +71,8 @@ class TestJoin:
     @pytest.mark.parametrize(
         ("left", "right", "difference", "forms"),
         [
-            ("{:d}", "{:08d}", "leading zeros", ("lpad({id}, 8, '0')", "{id}")),
-            ("{:08d}", "{:d}", "leading zeros", ("{id}", "lpad({id}, 8, '0')")),
+            ("{:d}", "{:08d}", "leading zeros", ("repeat('0', 8 - length({id})) || {id}", "{id}")),
+            ("{:08d}", "{:d}", "leading zeros", ("{id}", "repeat('0', 8 - length({id})) || {id}")),
             ("Ab{:d}", "aB{:d}", "case", None),
             (" {:d}", "{:d}", "surrounding spaces", None),
             ("{:d}.0", "{:d}", "a decimal point", None),

@@ -157,7 +157,7 @@ class TestSharedIds:
         found = shared({"user": USERS, "item_id": ITEMS}, {"item_id": [f"{1000 + i:010d}" for i in range(40)]})
         assert found is not None
         assert found.mismatch is not None
-        assert found.mismatch.left_sql == "lpad({id}, 10, '0')"
+        assert found.mismatch.left_sql == "repeat('0', 10 - length({id})) || {id}"
 
     def test_nothing_in_common(self) -> None:
         assert shared({"user": USERS, "item": ITEMS}, {"sku": [f"x{i}y" for i in range(40)]}) is None

@@ -95,6 +95,8 @@ def evaluate(
         resamples=resamples,
         seed=settings.seed,
     )
+    if windows > 1 and not {Protocol.TAIL, Protocol.ALL} & set(protocol):
+        raise DataError("--windows is of the tail protocol, which is not asked for. Add --protocol tail.")
     names = list(PROTOCOLS) if Protocol.ALL in protocol else [one.value for one in dict.fromkeys(protocol)]
     with RichProgress() as progress:
         events, catalog = read(settings, progress=progress)

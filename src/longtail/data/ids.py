@@ -105,7 +105,8 @@ def _padded(database: Database, left: str, right: str, found: Mismatch) -> Misma
         length = _common_length(database, one)
         if length is None:
             continue
-        pad = f"lpad({{id}}, {length}, '0')"
+        # lpad would cut longer ids, which may come one day.
+        pad = f"repeat('0', {length} - length({{id}})) || {{id}}"
         left_sql, right_sql = (form.replace("{pad}", pad) for form in forms)
         share = _share(database, left, right, left_sql, right_sql)
         if share >= found.share - 0.001:

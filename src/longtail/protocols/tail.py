@@ -23,6 +23,7 @@ QUESTION = "What will people take next, among rarely bought items?"
 
 #: The last part of the data that is tested, whichever is shorter: these days, or this share of the whole span.
 LONGEST, SHARE = timedelta(days=28), 0.1
+_DAY = timedelta(days=1)
 
 
 def default_cut(events: Events) -> datetime:
@@ -49,7 +50,8 @@ def default_cuts(events: Events, windows: int) -> list[datetime]:
     if windows < 1 or (windows > 1 and length * windows >= span):
         most = max(1, math.ceil(span / length) - 1) if length else 1
         raise DataError(
-            f"{windows:,} windows of {length} do not leave a part of {span} to train on; ask for 1 to {most}."
+            f"{windows:,} windows of {length / _DAY:.3g} days leave nothing of {span / _DAY:.3g} days to train on; "
+            f"ask for 1 to {most}."
         )
     return [events.last - length * number for number in range(windows, 0, -1)]
 
