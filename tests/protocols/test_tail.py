@@ -273,7 +273,9 @@ def test_a_method_that_one_run_lacks_is_left_out_of_all_and_every_note_is_kept()
         view = View(3, 2, ids, ids, np.array([0]), {"ndcg@10": dict.fromkeys(methods, column)},
                     {method: {"coverage": 1.0} for method in methods})  # fmt: skip
         observed = Observed({"tail": view}, {method: {"0": 1.0} for method in methods}, {"0": 1.0})
-        return Found((observed,), {"tested pairs": 2, "held-out pairs": 4, "catalog items": 3}, {"why": 2}, methods)
+        return Found(
+            (observed,), ids, {"tested pairs": 2, "held-out pairs": 4, "catalog items": 3}, {"why": 2}, methods
+        )
 
     result = conclude("tail", "?", [run("ALS", "longtail"), run("ALS", "article")], FAST, split={})
     assert result.methods == ("ALS",)

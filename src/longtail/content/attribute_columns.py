@@ -22,6 +22,8 @@ from longtail.data.schema import FieldSchema
 _MIN_ITEMS = 2
 #: Values beyond the most common ones are rare too.
 _MAX_VALUES = 20_000
+#: The most common values among which a misspelt one is looked for: an item is added in milliseconds.
+_LOOKED_AT = 300
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,6 @@ class Occurrences:
         pairs = np.repeat(rows, lengths) * max(1, len(names)) + flat[np.repeat(ends[codes], lengths) + within]
         pairs = np.unique(pairs)
         return cls(n_items, pairs // max(1, len(names)), pairs % max(1, len(names)), list(names))
-
-
-#: The most common values among which a misspelt one is looked for: an item is added in milliseconds.
-_LOOKED_AT = 300
 
 
 class Weighed(NamedTuple):
@@ -143,9 +141,11 @@ class AttributeColumn:
 
         A column most of whose values are rare, such as a brand's, has new ones all the time: nothing is said of it.
         """
+        if self.counts["rare"] > self.counts["kept"]:
+            return ""
         known = set(self.values)
         new = [name for name in read.names if name not in known]
-        if not new or self.counts["rare"] > self.counts["kept"]:
+        if not new:
             return ""
         close = difflib.get_close_matches(new[0], self.values[:_LOOKED_AT], n=1)
         meant = f" Did you mean {close[0]!r}?" if close else ""

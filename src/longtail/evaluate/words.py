@@ -32,7 +32,8 @@ def signed(value: float) -> str:
 
 def counted(result: ProtocolResult) -> str:
     """The counts behind the numbers, in one paragraph."""
-    cuts = result.split.get("cuts") or [cut for cut in [result.split.get("cut")] if cut]
+    cut = result.split.get("cut")
+    cuts = result.split.get("cuts", [cut] if cut else [])
     tested = f"Tested from {', from '.join(str(cut)[:10] for cut in cuts)} on. " if cuts else ""
     counts = ", ".join(f"{name} {value:,}" for name, value in result.counts.items())
     excluded = ", ".join(f"{reason} {value:,}" for reason, value in result.excluded.items() if value)

@@ -97,8 +97,10 @@ def check_types(events: Events, options: Options) -> None:
     Raises:
         DataError: one does not; names those that do.
     """
+    if options.relevant_types is None:
+        return
     types = events.query("SELECT DISTINCT event_type FROM events ORDER BY ALL")["event_type"].to_pylist()
-    if missing := [type for type in options.relevant_types or () if type not in types]:
+    if missing := [type for type in options.relevant_types if type not in types]:
         raise DataError(f"No event has the type {missing[0]!r}, so it cannot count as taken. Events have {types}.")
 
 
@@ -121,12 +123,14 @@ class Found:
 
     Attributes:
         observed: of each ask, the most important first.
+        people: ids of all tested users.
         counts: events, users, items and pairs on both sides.
         excluded: held-out pairs that could not be tested, by reason.
         notes: for readers.
     """
 
     observed: tuple[Observed, ...]
+    people: pa.Array
     counts: Mapping[str, int]
     excluded: Mapping[str, int]
     notes: tuple[str, ...]
@@ -177,6 +181,7 @@ def answer(
     n_catalog = len(catalog.items)
     return Found(
         observed,
+        seen.users.ids.take(pa.array(np.flatnonzero(np.diff(tested.relevant.indptr)))),
         {
             **counts,
             "training users": int((seen.user_interactions > 0).sum()),
@@ -185,7 +190,6 @@ def answer(
             "catalog items without training events": int((seen.item_events[:n_catalog] == 0).sum()),
             "held-out pairs": tested.n_pairs,
             "tested pairs": int(tested.relevant.nnz),
-            "tested users": int((np.diff(tested.relevant.indptr) > 0).sum()),
         },
         tested.excluded,
         (*(f"{name} was not measured: a training run has none." for name in missing), *als_alone(parts)),
@@ -206,9 +210,9 @@ def conclude(
     Args:
         protocol: its name.
         question: what it answers.
-        runs: see :func:`longtail.protocols.measure.sum_up`; what was held out and tested is the sum of theirs, people
-            counted once; what was trained on is told of the last. Exposure is of the ask with the
-            most candidates.
+        runs: see :func:`longtail.protocols.measure.sum_up`; what was held out and tested is the sum of theirs,
+            people counted once; what was trained on is told of the last. Exposure is of the ask with the most
+            candidates.
         options: see there.
         split: how the data was divided.
         notes: for readers.
@@ -220,9 +224,7 @@ def conclude(
         name: last if name.startswith(("training", "catalog")) else sum(run.counts[name] for run in runs)
         for name, last in runs[-1].counts.items()
     }
-    if len(runs) > 1:
-        asked = [view.asked for run in runs for view in run.observed[0].views.values()]
-        counts["tested users"] = len(pa.chunked_array(asked).unique())
+    counts["tested users"] = len(pa.chunked_array([run.people for run in runs]).unique())
     excluded = {why: sum(run.excluded[why] for run in runs) for why in runs[0].excluded}
     if counts["tested pairs"] == 0:
         raise DataError(
