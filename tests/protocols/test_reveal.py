@@ -9,14 +9,15 @@ import pytest
 
 from longtail.core.errors import DataError
 from longtail.evaluate.compare import Comparison, Difference, Estimate
+from longtail.evaluate.levels import by_level, level_name
 from longtail.evaluate.result import ProtocolResult, Section
-from longtail.evaluate.threshold import threshold
+from longtail.evaluate.threshold import beyond_chance, threshold
 from longtail.protocols.few_shot import few_shot
 from longtail.protocols.leaks import LeakError
 from longtail.protocols.pairs import whole_period
 from longtail.protocols.reveal import choose
 from longtail.protocols.run import Options
-from longtail.protocols.truncated_heads import beyond_chance, truncated_heads
+from longtail.protocols.truncated_heads import truncated_heads
 
 FAST = Options(resamples=50)
 
@@ -48,7 +49,9 @@ def test_histories_are_nested_and_tests_fixed(shop):
 def test_each_level_trains_on_so_many_users_of_the_chosen_items(shop, honest):
     events, catalog = shop
     result = few_shot(events, catalog, honest, levels=(0, 1, 5), options=FAST)
-    assert [section.name for section in result.sections] == ["0 events", "1 event", "5 events"]
+    names = ["0 events", "1 event", "5 events"]
+    assert [section.name for section in result.sections] == names + [f"{name}, among themselves" for name in names]
+    assert list(by_level(result)) == list(by_level(result, themselves=True)) == [0, 1, 5]
     assert result.methods[-1] == "bridge"
     none, one, five = (_pairs(call.events) for call in honest.calls)
     chosen = honest.calls[0].hidden
@@ -61,7 +64,30 @@ def test_each_level_trains_on_so_many_users_of_the_chosen_items(shop, honest):
     assert none < one < five
     tested = {section.n_pairs for section in result.sections}
     assert len(tested) == 1
-    assert all(section.n_candidates == len(catalog.items) for section in result.sections)
+    for level, section in by_level(result).items():
+        assert section.n_candidates == len(catalog.items)
+        alone = by_level(result, themselves=True)[level]
+        assert alone.n_candidates == len(chosen)
+        assert (alone.n_users, alone.n_pairs) == (section.n_users, section.n_pairs), "all that is relevant was chosen"
+
+
+def test_among_themselves_nothing_but_chosen_items_is_ranked(shop, honest, monkeypatch):
+    import longtail.protocols.reveal as module
+
+    events, catalog = shop
+    sets, observe = [], module.observe
+
+    def watch(methods, relevant, candidates, counts, **rest):
+        sets.append((counts, *candidates.values()))
+        return observe(methods, relevant, candidates, counts, **rest)
+
+    monkeypatch.setattr(module, "observe", watch)
+    few_shot(events, catalog, honest, levels=(0, 3), options=FAST)
+    for level, (counts, of_all, alone) in zip((0, 3), sets, strict=True):
+        assert of_all[: len(catalog.items)].all()
+        assert (counts[alone] == level).all()
+        chosen = catalog.items.rows(honest.calls[0].hidden)
+        np.testing.assert_array_equal(np.flatnonzero(alone), np.sort(chosen))
 
 
 def test_users_whom_the_lowest_level_does_not_know_are_left_out_of_all(shop, honest, make):
@@ -127,7 +153,7 @@ def test_a_run_that_saw_the_hidden_part_is_caught(shop, honest, make):
 def _curve(als, bridge, levels):
     def section(a, b, level):
         comparison = Comparison("ndcg@10", 9, 0.95, {"ALS": Estimate(a, a, a), "bridge": Estimate(b, b, b)}, ())
-        return Section(str(level), 1, 1, 1, 0, 1, {"ndcg@10": comparison})
+        return Section(level_name(level), 1, 1, 1, 0, 1, {"ndcg@10": comparison})
 
     sections = tuple(map(section, als, bridge, levels))
     return ProtocolResult("truncated-heads", "", 10, ("ALS", "bridge"), {"levels": levels}, {}, {}, sections)
@@ -143,9 +169,11 @@ def test_threshold_is_where_the_lines_cross():
 def test_how_sure_the_threshold_is():
     def result(*differences):
         sections = []
-        for low, high in differences:
+        for level, (low, high) in zip([0, 1, 3, 10, 30], differences, strict=True):
             found = Difference("bridge", "ALS", Estimate((low + high) / 2, low, high))
-            sections.append(Section("", 1, 1, 1, 0, 1, {"ndcg@10": Comparison("ndcg@10", 9, 0.95, {}, (found,))}))
+            sections.append(
+                Section(level_name(level), 1, 1, 1, 0, 1, {"ndcg@10": Comparison("ndcg@10", 9, 0.95, {}, (found,))})
+            )
         return replace(_curve([0] * 5, [0] * 5, [0, 1, 3, 10, 30]), sections=tuple(sections))
 
     above, level, below = (0.1, 0.2), (-0.1, 0.1), (-0.2, -0.1)  # of the bridge, against ALS

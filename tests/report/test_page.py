@@ -17,18 +17,21 @@ import pytest
 
 from longtail.bundle import Bundle
 from longtail.evaluate.compare import Comparison
+from longtail.evaluate.levels import by_level
 from longtail.evaluate.result import ProtocolResult
 from longtail.evaluate.words import counted, number
 from longtail.report.evaluation import Evaluation
 from longtail.report.page import report
 from longtail.report.section import Material
 from longtail.report.sections.fields import without
+from longtail.report.sections.first_events import first_events
 from longtail.report.sections.headline import headline
 from longtail.report.sections.quality import quality
+from longtail.report.sections.threshold import threshold
 
 ANCHORS = [
-    "short", "demand", "buckets", "threshold", "relevance", "space", "similar", "exposure", "fields", "bridge", "data",
-    "provenance",
+    "short", "demand", "buckets", "first-events", "threshold", "relevance", "space", "similar", "exposure", "fields",
+    "bridge", "data", "provenance",
 ]  # fmt: skip
 
 
@@ -207,6 +210,31 @@ def test_the_threshold_is_measured_and_the_articles_stands_beside_it(text: Text)
     assert found is not None
     assert 3 < float(found[1]) < 30
     assert f"measured: {found[1]}" in said
+    themselves = re.findall(r"overtakes the prediction from content at about ([\d,]+) interactions", said)
+    assert len(themselves) == 1, "among themselves ALS stays below at every level"
+    assert "Up to 100 interactions ALS alone does not overtake" in said
+
+
+def test_first_events_are_drawn_among_themselves_and_among_all(text: Text, evaluation: Evaluation) -> None:
+    said = text.sections["first-events"]
+    result = evaluation.result("few-shot")
+    assert result is not None
+    for part in result.sections:
+        for estimate in part.comparisons["ndcg@10"].estimates.values():
+            assert number(estimate.mean) in said
+    above = re.findall(r"above its own prediction from content, beyond chance, at: ([^.]*)\.", said)
+    assert above == ["0, 1, 3, 10, 30, 100", "0, 1, 3, 10"]
+    below = re.findall(r"below one of the two, beyond chance, at: ([^.]*)\.", said)
+    assert below == ["no level", "30, 100"]
+
+
+def test_older_results_have_nothing_among_themselves(shop: Bundle, evaluation: Evaluation) -> None:
+    for name, part in (("few-shot", first_events), ("truncated-heads", threshold)):
+        result = evaluation.result(name)
+        assert result is not None
+        older = replace(result, sections=tuple(by_level(result).values()))
+        body = part(Material(shop, "b", Evaluation((older,), {}, "x"))).body
+        assert body.count("<figure") == 1
 
 
 def test_irrelevant_neighbours_by_interactions(text: Text) -> None:
@@ -277,6 +305,7 @@ def test_without_numbers_every_part_says_which_command_makes_them(plain: Bundle)
     for name, command in {
         "short": "longtail evaluate RECIPE --protocol tail --json results.json",
         "buckets": "longtail evaluate RECIPE --protocol tail --json results.json",
+        "first-events": "longtail evaluate RECIPE --protocol few-shot --json results.json",
         "threshold": "longtail evaluate RECIPE --protocol truncated-heads --json results.json",
         "relevance": "longtail evaluate RECIPE --protocol relevance --json results.json",
         "exposure": "longtail report golden/format-1 --evaluation results.json",

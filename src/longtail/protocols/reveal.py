@@ -15,6 +15,7 @@ from longtail.core.progress import Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.data.interactions import Interactions
+from longtail.evaluate.levels import level_name
 from longtail.evaluate.result import ProtocolResult, Section
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import observe, sum_up
@@ -133,7 +134,11 @@ def reveal(
     options: Options,
     progress: Progress,
 ) -> ProtocolResult:
-    """Train once a level and rank the whole catalog for the users whose pairs with the chosen items are tested.
+    """Train once a level and rank for the users whose pairs with the chosen items are tested.
+
+    Candidates are the whole catalog, and then the chosen items among themselves. Among the whole catalog nothing but
+    chosen items is relevant, so that it tells how far up they come, whoever asks; among themselves all have as many
+    events, so that it tells what is known of each.
 
     What training does not see of the chosen items and is not tested either is left out of those users' rankings, so
     that levels differ in what is known and in nothing else; so are users of whom the lowest level knows nothing, and
@@ -147,7 +152,8 @@ def reveal(
     held_out = pair_counts(taken(of_pairs(events, whole, part.tested), options))
     known = rows_of(held_out["user_id"], plan.training(events, plan.levels[0]).users()) >= 0
     test = held_out.filter(pa.array(known))
-    sections: list[Section] = []
+    among_all: list[Section] = []
+    among_themselves: list[Section] = []
     names: tuple[str, ...] = ()
     excluded: dict[str, int] = {}
     notes: list[str] = []
@@ -160,10 +166,13 @@ def reveal(
         found = held_out_pairs(test, seen.users, seen.items, n_catalog, seen.matrix)
         methods: list[Method] = methods_of(parts, options)
         methods.append(Factors("bridge", parts.model.user_factors, parts.model.predictions))
+        chosen = np.zeros(len(seen.items), dtype=np.bool_)
+        chosen[seen.items.rows(whole.items.take(part.items))] = True
+        sold = np.arange(len(seen.items)) < n_catalog
         observed = observe(
             methods,
             found.relevant,
-            {_name(level): np.arange(len(seen.items)) < n_catalog},
+            {level_name(level): sold, level_name(level, themselves=True): chosen},
             seen.n_interactions,
             k=options.k,
             seen=seen.matrix + _left_out(whole, part, level, seen),
@@ -171,7 +180,9 @@ def reveal(
             progress=progress,
         )
         measured = sum_up([observed], resamples=options.resamples, seed=options.seed)
-        sections += measured.sections
+        of_all, of_themselves = measured.sections
+        among_all.append(of_all)
+        among_themselves.append(of_themselves)
         notes += als_alone(parts)
         names = tuple(method.name for method in methods)
         excluded = found.excluded | {UNKNOWN: found.excluded[UNKNOWN] + len(held_out) - len(test)}
@@ -190,16 +201,12 @@ def reveal(
             "chosen items": len(part.items),
             "eligible items": int(plan.eligible.sum()),
             "held-out pairs": len(held_out),
-            "tested pairs": sections[-1].n_pairs,
+            "tested pairs": among_all[-1].n_pairs,
         },
         excluded=excluded,
-        sections=tuple(sections),
+        sections=(*among_all, *among_themselves),
         notes=tuple(dict.fromkeys(notes)),
     )
-
-
-def _name(level: int) -> str:
-    return "1 event" if level == 1 else f"{level:,} events"
 
 
 def _left_out(whole: Interactions, part: Partly, level: int, seen: Interactions) -> sparse.csr_array:

@@ -11,7 +11,7 @@ from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
 from longtail.evaluate.result import ProtocolResult
-from longtail.evaluate.threshold import threshold
+from longtail.evaluate.threshold import beyond_chance, threshold
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import whole_period
 from longtail.protocols.reveal import Plan, make_plan, reveal
@@ -58,17 +58,25 @@ def truncated_heads(
         "truncated-heads", QUESTION, events, catalog, fit, planned,
         options=options, progress=progress,
     )  # fmt: skip
-    crossing = threshold(result)
+    notes = [
+        _said(result, among, themselves=themselves)
+        for among, themselves in (("Among the whole catalog", False), ("Among themselves", True))
+    ]
+    return replace(result, notes=(*result.notes, *notes))
+
+
+def _said(result: ProtocolResult, among: str, *, themselves: bool) -> str:
+    crossing = threshold(result, themselves=themselves)
     if crossing is None:
-        said = f"Up to {planned.levels[-1]:,} interactions ALS alone does not overtake the bridge."
+        said = f"up to {result.split['levels'][-1]:,} interactions ALS alone does not overtake the bridge."
     else:
         said = f"ALS alone overtakes the bridge at about {crossing:,.0f} interactions."
-    below, above = beyond_chance(result)
+    below, above = beyond_chance(result, themselves=themselves)
     sure = [
         "nowhere below" if below is None else f"below at {below:,}",
         "not above at the highest level" if above is None else f"above from {above:,} on",
     ]
-    return replace(result, notes=(*result.notes, f"{said} Beyond chance it is {' and '.join(sure)}."))
+    return f"{among}: {said} Beyond chance it is {' and '.join(sure)}."
 
 
 def plan(
@@ -84,23 +92,3 @@ def plan(
     eligible = sold & (whole.n_interactions >= needed[kept[-1]])
     most = max(1, min(most, len(catalog.items) // 20))
     return make_plan("truncated-heads", whole, eligible, levels=kept, most=most, test_share=0.2, seed=options.seed)
-
-
-def beyond_chance(result: ProtocolResult, metric: str = "ndcg") -> tuple[int | None, int | None]:
-    """How sure the threshold is: up to which level ALS is below the bridge, and from which on above, beyond chance.
-
-    Returns:
-        The highest level where it is below, None where it nowhere is; and the lowest from which on it is above at every
-        level, None where it is not at the highest. The threshold lies between the two.
-    """
-    below, above = None, None
-    for level, section in zip(result.split["levels"], result.sections, strict=True):
-        comparison = section.comparisons[f"{metric}@{result.k}"]
-        found = comparison.difference("ALS", "bridge")
-        if found.significant and found.estimate.mean > 0:
-            above = level if above is None else above
-        else:
-            above = None
-        if found.significant and found.estimate.mean < 0:
-            below = level
-    return below, above

@@ -22,6 +22,7 @@ from longtail.report.sections.buckets import buckets
 from longtail.report.sections.demand import demand
 from longtail.report.sections.exposure import exposure
 from longtail.report.sections.fields import fields
+from longtail.report.sections.first_events import first_events
 from longtail.report.sections.headline import headline
 from longtail.report.sections.neighbours import neighbours
 from longtail.report.sections.provenance import provenance
@@ -64,8 +65,8 @@ def report(
     )
     picks = pick(material, progress=progress)
     parts: list[Callable[[Material], Section]] = [
-        headline, demand, buckets, threshold, relevance, space, lambda given: neighbours(given, picks), exposure,
-        fields, bridge, quality, provenance,
+        headline, demand, buckets, first_events, threshold, relevance, space, lambda given: neighbours(given, picks),
+        exposure, fields, bridge, quality, provenance,
     ]  # fmt: skip
     return document(material, [part(material) for part in parts])
 
