@@ -85,6 +85,18 @@ def test_rows_that_are_no_events_stop_the_batch(row: Any) -> None:
         read_arrivals([{"user_id": "u", "item_id": "i"}, row], WeightSettings())
 
 
+def test_without_a_type_an_event_cannot_be_weighed_by_it() -> None:
+    weights = WeightSettings(types={"view": 1.0, "purchase": 4.5})
+    with pytest.raises(DataError, match=r"Event 2 has no event_type.*view 1, purchase 4\.5\. Say which"):
+        read_arrivals(
+            [{"user_id": "u", "item_id": "i", "event_type": "view"}, {"user_id": "u", "item_id": "i"}], weights
+        )
+    empty = read_arrivals([{"user_id": "u", "item_id": "i", "event_type": None}], weights, now=NOW)
+    assert empty.refusals.count("unknown event type") == 1
+    (event,) = read_arrivals([{"user_id": "u", "item_id": "i"}], WeightSettings(types={"event": 2.0}), now=NOW).events
+    assert event.weight == 2.0
+
+
 def test_weights_too_large_are_refused() -> None:
     weights = WeightSettings(value_exponent=4.0)
     found = read_arrivals([{"user_id": "u", "item_id": "i", "value": 1e200}], weights, now=NOW)

@@ -92,6 +92,12 @@ def test_several_windows_are_trained_before_each_and_tested_up_to_the_next(shop,
     assert sum(together.taken.values()) == pytest.approx(1)
     assert sum(together.exposure["longtail"].values()) == pytest.approx(1)
     assert "2 stretches" in together.notes[0]
+    # Each stretch stands behind as it is by itself.
+    names = [section.name for section in together.sections]
+    assert names[-4:] == [f"{name}, from {cut.date()}" for cut in cuts for name in ("whole catalog", "tail")]
+    for cut, one in zip(cuts, alone, strict=True):
+        for name in ("whole catalog", "tail"):
+            assert together.section(f"{name}, from {cut.date()}").comparisons == one.section(name).comparisons
     # Everybody counts once.
     found = [_found(events, catalog, honest, cut, end) for cut, end in zip(cuts, [cuts[1], None], strict=True)]
     people = {user for values, _ in found for user in values}

@@ -117,9 +117,10 @@ def choose(
         )
     weights = settings.field_weights
     if weights is None:
-        weights, report["field_weights"] = choose_field_weights(
-            features, items, taught, judge, users[judge.users], seed=seed
-        )
+        with progress.task("choosing field weights"):
+            weights, report["field_weights"] = choose_field_weights(
+                features, items, taught, judge, users[judge.users], seed=seed
+            )
         progress.note("field weights " + ", ".join(f"{name} {weight:g}" for name, weight in weights.items()))
     choices = replace(choices, field_weights=weights)
     z = combine(features, weights)
@@ -130,9 +131,10 @@ def choose(
             choices, f"Only {len(taught)} items have events and content that says anything: nothing to learn from.",
             progress,
         )  # fmt: skip
-    taught_first, pull, minimum, signal, report["teaching"] = _teach(
-        judge, features, z, items, users[judge.users], counts, settings, quick, seed
-    )
+    with progress.task("choosing what teaches the bridge"):
+        taught_first, pull, minimum, signal, report["teaching"] = _teach(
+            judge, features, z, items, users[judge.users], counts, settings, quick, seed
+        )
     if signal < MINIMAL_R2:
         return _alone(choices, f"Content says nothing about behaviour (R² {signal:.3f} on unseen items).", progress)
     choices = replace(choices, min_interactions=minimum)
@@ -148,13 +150,14 @@ def choose(
     # What was held out whole is new to this split, however long it has been in the shop.
     exposure = with_silent(train, exposure, new, 0.0)
     typical = typical_length(items, counts, minimum, settings.tail_below)
-    pull, report["pull"] = choose_pull(
-        judge, train, users, taught_first[1], has, typical, als, base, exponent=pull.exponent,
-        target_exponent=pull.target_exponent,
-        scales=settings.length_scales,
-        precisions=settings.precisions, silent_exposures=settings.silent_exposures, floor=floor, exposure=exposure,
-        new=new, start=items,
-    )  # fmt: skip
+    with progress.task("choosing the prior"):
+        pull, report["pull"] = choose_pull(
+            judge, train, users, taught_first[1], has, typical, als, base, exponent=pull.exponent,
+            target_exponent=pull.target_exponent,
+            scales=settings.length_scales,
+            precisions=settings.precisions, silent_exposures=settings.silent_exposures, floor=floor, exposure=exposure,
+            new=new, start=items,
+        )  # fmt: skip
     progress.note(f"prior: precision {pull.precision:g} λ(0), length {pull.scale:g}, exponent {pull.exponent:g}")
     seen_since = exposure
     exposure = pull.exposure(train, seen_since, new)
@@ -184,27 +187,28 @@ def choose(
     choices = replace(choices, rounds=rounds, pull=pull)
     short = short_of(state)
     mean = average_of(state.user_factors, train)
-    fusion, report["average"] = choose_average(
-        judge, state.user_factors[judge.users], short, state.item_vectors, mean, base,
-        weights=settings.average_weights, half_lives=settings.average_half_lives, floor=floor,
-    )  # fmt: skip
-    if not judge.finds_new(profiles, content):
-        # How much of content to ask for, and how far to bring it up, would be decided by a handful of lucky hits.
-        base = replace(base, cold=np.nan, mixed=np.nan)
-    asking = Asking(judge, state.item_vectors, content, counts, als, exposure, mean, typical)
-    fusion, report["fusion"] = choose_fusion(
-        asking, fusion, base, weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor
-    )
-    fusion = replace(fusion, fresh_half_at=float(settings.tail_below))
-    fusion, report["freshness"] = choose_freshness(asking, fusion, base, values=settings.freshness, floor=floor)
-    fusion, report["similar"] = choose_gate(
-        judge, fusion, validation, state.item_vectors, content, counts, tail_below=settings.tail_below,
-        gates=settings.similar_gates, seed=seed,
-    )  # fmt: skip
-    fusion, report["similar_doubt"] = choose_doubt(
-        validation, state.item_vectors, items, content, counts, fusion, tail_below=settings.tail_below,
-        doubts=settings.similar_doubts, gates=settings.similar_gates, k=settings.k, seed=seed,
-    )  # fmt: skip
+    with progress.task("choosing what counts beside the vectors"):
+        fusion, report["average"] = choose_average(
+            judge, state.user_factors[judge.users], short, state.item_vectors, mean, base,
+            weights=settings.average_weights, half_lives=settings.average_half_lives, floor=floor,
+        )  # fmt: skip
+        if not judge.finds_new(profiles, content):
+            # How much of content to ask for, and how far to bring it up, would be decided by a handful of lucky hits.
+            base = replace(base, cold=np.nan, mixed=np.nan)
+        asking = Asking(judge, state.item_vectors, content, counts, als, exposure, mean, typical)
+        fusion, report["fusion"] = choose_fusion(
+            asking, fusion, base, weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor
+        )
+        fusion = replace(fusion, fresh_half_at=float(settings.tail_below))
+        fusion, report["freshness"] = choose_freshness(asking, fusion, base, values=settings.freshness, floor=floor)
+        fusion, report["similar"] = choose_gate(
+            judge, fusion, validation, state.item_vectors, content, counts, tail_below=settings.tail_below,
+            gates=settings.similar_gates, seed=seed,
+        )  # fmt: skip
+        fusion, report["similar_doubt"] = choose_doubt(
+            validation, state.item_vectors, items, content, counts, fusion, tail_below=settings.tail_below,
+            doubts=settings.similar_doubts, gates=settings.similar_gates, k=settings.k, seed=seed,
+        )  # fmt: skip
     fusion = replace(fusion, weight=fusion.weight / typical)
     progress.note(
         f"beside the vectors: content {fusion.weight:g} for users, {fusion.similar_weight:g} for similar items, doubt "

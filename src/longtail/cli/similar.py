@@ -61,7 +61,11 @@ def read_row(path: Path) -> dict[str, Any]:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
         row = json.loads(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise DataError(
+            f"There is no new item to read in {path}: {error.strerror or error}. Name a JSON file with its row."
+        ) from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataError(f"The new item in {path} cannot be read: {error}.") from error
     if not isinstance(row, dict):
         raise DataError(

@@ -56,16 +56,17 @@ def read_arrivals(
     """Judge and weigh new events.
 
     Args:
-        rows: with keys of `COLUMNS` and no others. Without ``event_type`` an event is of the one type
-            ``event``, without ``timestamp`` it happened now, without ``value`` it counts as 1. Ids are text, or whole
-            numbers, which become their decimal text. Times are datetimes or ISO 8601 text; without a zone in UTC.
+        rows: with keys of `COLUMNS` and no others. Without ``event_type`` an event is of the one type ``event`` where
+            no types are told apart, without ``timestamp`` it happened now, without ``value`` it counts as 1. Ids are
+            text, or whole numbers, which become their decimal text. Times are datetimes or ISO 8601 text; without a
+            zone in UTC.
         weights: as at training.
         reference_time: when ages are measured from; later events have age 0. None: nothing ages.
         now: None: the current time.
 
     Raises:
-        DataError: a row is no mapping, lacks the key ``user_id`` or ``item_id``, or has a key that is none of these: a
-            time under another name would count as none.
+        DataError: a row is no mapping, lacks the key ``user_id`` or ``item_id``, or ``event_type`` in a shop whose
+            events are weighed by it, or has a key that is none of these: a time under another name would count as none.
     """
     now = utc(now) if now is not None else datetime.now(UTC).replace(tzinfo=None)
     accepted: list[Arrival] = []
@@ -82,6 +83,11 @@ def read_arrivals(
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise DataError(
                 f"Event {read} has {unknown[0]!r}; events have {', '.join(COLUMNS)} and nothing else.{hint}"
+            )
+        if weights.types and "event_type" not in row and ONE_TYPE not in weights.types:
+            known = ", ".join(f"{kind} {weight:g}" for kind, weight in weights.types.items())
+            raise DataError(
+                f"Event {read} has no event_type, and this shop weighs events by it: {known}. Say which of these it is."
             )
         arrival = _judge(row, weights, reference_time, now)
         if isinstance(arrival, str):

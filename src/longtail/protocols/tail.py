@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,9 +13,9 @@ from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events, utc
 from longtail.data.split import by_time
-from longtail.evaluate.result import ProtocolResult
+from longtail.evaluate.result import ProtocolResult, Section
 from longtail.protocols.leaks import check_training
-from longtail.protocols.measure import candidate_sets
+from longtail.protocols.measure import TAIL, WHOLE, candidate_sets, sum_up
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import pair_counts
 from longtail.protocols.run import Ask, Found, Options, answer, conclude, find_relevant
@@ -74,7 +75,8 @@ def tail(
 
     Few users tell little. With several cuts everything is trained anew before each and tested up to the next (a rolling
     origin: Tashman, "Out-of-sample tests of forecasting accuracy", 2000), and the people of all stretches of time are
-    measured together; see :func:`longtail.protocols.measure.sum_up`. No event is tested twice.
+    measured together; see :func:`longtail.protocols.measure.sum_up`. No event is tested twice. Behind
+    stand the whole catalog and the tail of each stretch by itself.
 
     Args:
         events: all events, with times.
@@ -121,7 +123,16 @@ def tail(
             f"{', '.join(method.name for method in options.foreign)}: the same files in every stretch. They must come "
             f"from a system that had seen nothing from {begins[0]} on."
         )
-    return conclude("tail", QUESTION, runs, options, split=split, notes=notes)
+    result = conclude("tail", QUESTION, runs, options, split=split, notes=notes)
+    each = [section for begin, run in zip(begins, runs, strict=True) for section in _of_one(begin, run, options)]
+    return replace(result, sections=(*result.sections, *each))
+
+
+def _of_one(begin: datetime, run: Found, options: Options) -> list[Section]:
+    """The whole catalog and the tail in one stretch of several: how much these differ is in no interval of all."""
+    sections = sum_up(run.observed[:1], resamples=options.resamples, seed=options.seed).sections
+    day = begin.date() if begin == datetime.combine(begin.date(), datetime.min.time()) else begin
+    return [replace(part, name=f"{part.name}, from {day}") for part in sections if part.name in (WHOLE, TAIL)]
 
 
 def _run(
