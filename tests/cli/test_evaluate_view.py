@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +100,18 @@ def test_foreign_methods_are_read_from_the_command_line(tmp_path, monkeypatch):
             foreign_methods(rankings, embeddings)
 
 
+def test_a_long_name_goes_over_several_lines_and_no_number_is_cut():
+    rng = np.random.default_rng(0)
+    methods = ("popularity", "content kNN", "ALS", "article", "longtail", "bridge")
+    values = {method: rng.random(50) for method in methods}
+    part = Section("10 events, among themselves", 500, 50, 50, 3, 90, {"ndcg@10": compare("ndcg@10", values)})
+    shown = _shown(replace(_result(part), methods=methods), width=80)
+    assert "…" not in shown
+    assert all(word in shown for word in ("10 events,", "among", "themselves", *methods))
+    wide = _shown(replace(_result(part), methods=methods), width=150)
+    assert "10 events, among themselves" in wide
+
+
 def test_of_what_is_irrelevant_less_is_better():
     def section(als, longtail):
         noise = np.random.default_rng(0).normal(0, 0.01, 400)
@@ -108,6 +121,8 @@ def test_of_what_is_irrelevant_less_is_better():
     fewer, more = _result(section(0.6, 0.3)), _result(section(0.3, 0.6))
     assert "a gain beyond chance" in sentences(fewer, "irrelevant@10", "longtail", "ALS")[0]
     assert "a loss beyond chance" in sentences(more, "irrelevant@10", "longtail", "ALS")[0]
+    assert "Lower is better: ▼ is a gain" in _shown(fewer, width=200)
+    assert "Lower is better" not in _shown(_result(_section("tail", 0.1, 0.2)), width=200)
     text = _shown(fewer)
     assert "Irrelevant share@10" in text
     assert "▼" in text

@@ -36,6 +36,7 @@ def view(
         Text(
             f"{label(name)}, means ± half the 95% interval; best in bold. "
             f"▲ ▼ {method} above or below {against} by more than chance, ≈ no difference that can be told."
+            + (" Lower is better: ▼ is a gain, ▲ a loss." if lower_is_better(name) else "")
             + (f" * fewer than {FEW}: read with care." if any(s.n_users < FEW for s in result.sections) else ""),
             style="dim",
         )
@@ -90,7 +91,7 @@ def lower_is_better(metric: str) -> bool:
 def _methods(result: ProtocolResult, metric: str, method: str, against: str, narrow: bool) -> Table:
     """The table of means; where the terminal is narrow, intervals and counts go to a second line of each cell."""
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1))
-    table.add_column("", no_wrap=True)
+    table.add_column("", no_wrap=not narrow, max_width=13 if narrow else None)  # a long name goes over several lines
     if not narrow:
         table.add_column("items", justify="right", no_wrap=True)
         table.add_column("asked", justify="right", no_wrap=True)
