@@ -19,6 +19,8 @@ BEGIN, END = "<!-- results -->", "<!-- /results -->"
 NAMES = {"tail": "tail: fewer than 20"}
 #: Sections of the second shop; of the first all are shown.
 FEW = ("whole catalog", "tail", "0")
+#: What stands beside longtail where first events are told.
+BESIDE = ["content kNN", "ALS", "bridge", "longtail"]
 
 Documents = dict[str, dict[str, Any]]
 
@@ -60,8 +62,28 @@ def block(measured: Documents) -> str:
             f"{counts['tested users']:,} customers, {counts['tested pairs']:,} pairs after "
             f"{result['split']['cut'][:10]}. All protocols on both shops, and where longtail does not help: "
             "[results](benchmarks/quality/results).",
+            *first_events(measured["hm-week"]),
         ]
     return "\n".join(lines)
+
+
+def first_events(document: dict[str, Any]) -> list[str]:
+    """How behaviour takes over as an item gathers its first events; nothing where it was not measured."""
+    result = next((one for one in document.get("results", []) if one["protocol"] == "few-shot"), None)
+    ending = ", among themselves"
+    sections = [part for part in result["sections"] if part["name"].endswith(ending)] if result else []
+    if not result or not sections:
+        return []
+    lines = table({**result, "methods": BESIDE, "sections": sections}, "customers", first="events known of an item")
+    counts = result["counts"]
+    return [
+        "",
+        *(line.replace(ending, "") for line in lines),
+        "",
+        f"What the blend does: of {counts['chosen items']:,} fashion items all but so many events were taken away and "
+        "everything was trained anew, then these items were ranked among themselves for other customers who took them "
+        f"({counts['tested pairs']:,} pairs). *bridge* is longtail's prediction from content alone.",
+    ]
 
 
 def _tested(result: dict[str, Any]) -> str:
@@ -69,11 +91,17 @@ def _tested(result: dict[str, Any]) -> str:
     return f"{windows} stretches of time from then on, each after a training" if windows else "the four weeks after it"
 
 
-def table(result: dict[str, Any], users: str, sections: tuple[str, ...] | None = None) -> list[str]:
+def table(
+    result: dict[str, Any],
+    users: str,
+    sections: tuple[str, ...] | None = None,
+    *,
+    first: str = "candidates by interactions",
+) -> list[str]:
     """One row a section, the best method of each in bold."""
     k, methods = result["k"], result["methods"]
     lines = [
-        f"| NDCG@{k}, candidates by interactions | items | {users} | " + " | ".join(methods) + " |",
+        f"| NDCG@{k}, {first} | items | {users} | " + " | ".join(methods) + " |",
         "| :-- | --: | --: | " + " | ".join("--:" for _ in methods) + " |",
     ]
     for section in result["sections"]:
