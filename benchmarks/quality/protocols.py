@@ -190,6 +190,8 @@ def _said(document: dict[str, Any]) -> list[str]:
     for result in document["results"]:
         metric = metric_of(result)
         for section in result["sections"]:
+            if ", window " in section["name"]:
+                continue  # what all windows say together is told already
             said = versus(section["comparisons"][metric], metric.startswith("irrelevant"))
             named = f"{result['protocol']} ({section['name']})"
             if said.startswith("**+**"):

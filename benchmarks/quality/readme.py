@@ -7,12 +7,14 @@ python benchmarks/quality/readme.py        does this alone
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from longtail.evaluate.levels import AMONG_THEMSELVES
 from protocols import RESULTS, ROOT, cell
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
@@ -20,7 +22,7 @@ NAMES = {"tail": "tail: fewer than 20"}
 #: Sections of the second shop; of the first all are shown.
 FEW = ("whole catalog", "tail", "0")
 #: What stands beside longtail where first events are told.
-BESIDE = ["content kNN", "ALS", "bridge", "longtail"]
+BESIDE = ("content kNN", "ALS", "article", "bridge", "longtail")
 
 Documents = dict[str, dict[str, Any]]
 
@@ -70,17 +72,17 @@ def block(measured: Documents) -> str:
 def first_events(document: dict[str, Any]) -> list[str]:
     """How behaviour takes over as an item gathers its first events; nothing where it was not measured."""
     result = next((one for one in document.get("results", []) if one["protocol"] == "few-shot"), None)
-    ending = ", among themselves"
-    sections = [part for part in result["sections"] if part["name"].endswith(ending)] if result else []
+    sections = [part for part in result["sections"] if part["name"].endswith(AMONG_THEMSELVES)] if result else []
     if not result or not sections:
         return []
-    lines = table({**result, "methods": BESIDE, "sections": sections}, "customers", first="events known of an item")
+    methods = [method for method in BESIDE if method in result["methods"]]
+    lines = table({**result, "methods": methods, "sections": sections}, "customers", first="buyers known of an item")
     counts = result["counts"]
     return [
         "",
-        *(line.replace(ending, "") for line in lines),
+        *(re.sub(f" events?{AMONG_THEMSELVES}", "", line) for line in lines),
         "",
-        f"What the blend does: of {counts['chosen items']:,} fashion items all but so many events were taken away and "
+        f"What the blend does: of {counts['chosen items']:,} fashion items all but so many buyers were taken away and "
         "everything was trained anew, then these items were ranked among themselves for other customers who took them "
         f"({counts['tested pairs']:,} pairs). *bridge* is longtail's prediction from content alone.",
     ]
@@ -105,9 +107,10 @@ def table(
         "| :-- | --: | --: | " + " | ".join("--:" for _ in methods) + " |",
     ]
     for section in result["sections"]:
-        if sections is not None and section["name"] not in sections:
+        if section["name"] not in sections if sections is not None else ", window " in section["name"]:
             continue
-        estimates = section["comparisons"][f"ndcg@{k}"]["estimates"]
+        found = section["comparisons"][f"ndcg@{k}"]["estimates"]
+        estimates = {method: found[method] for method in methods if method in found}
         best = max((estimate["mean"] for estimate in estimates.values()), default=0.0)
         cells = [cell(estimates[method], best) if estimates else "-" for method in methods]
         name = NAMES.get(section["name"], section["name"])

@@ -100,16 +100,17 @@ def test_foreign_methods_are_read_from_the_command_line(tmp_path, monkeypatch):
             foreign_methods(rankings, embeddings)
 
 
-def test_a_long_name_goes_over_several_lines_and_no_number_is_cut():
+@pytest.mark.parametrize("width", [80, 120, 134, 150])
+@pytest.mark.parametrize("name", ["300 events, among themselves", "whole catalog, window 12"])
+def test_no_number_is_cut_however_long_a_name_is(width, name):
     rng = np.random.default_rng(0)
     methods = ("popularity", "content kNN", "ALS", "article", "longtail", "bridge")
     values = {method: rng.random(50) for method in methods}
-    part = Section("10 events, among themselves", 500, 50, 50, 3, 90, {"ndcg@10": compare("ndcg@10", values)})
-    shown = _shown(replace(_result(part), methods=methods), width=80)
-    assert "…" not in shown
-    assert all(word in shown for word in ("10 events,", "among", "themselves", *methods))
-    wide = _shown(replace(_result(part), methods=methods), width=150)
-    assert "10 events, among themselves" in wide
+    part = Section(name, 11_718, 50, 50, 3, 90, {"ndcg@10": compare("ndcg@10", values)})
+    shown = _shown(replace(_result(part), methods=methods), width=width)
+    table = shown.partition("NDCG@10, means")[0]
+    assert "…" not in table
+    assert all(word in table for word in (*name.replace(",", "").split(), *methods, "11,718"))
 
 
 def test_of_what_is_irrelevant_less_is_better():

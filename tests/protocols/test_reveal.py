@@ -140,6 +140,25 @@ def test_no_eligible_item_is_said(honest, make):
         few_shot(events, make.catalog(["a"]), honest, options=FAST)
 
 
+def test_nothing_that_counts_as_taken_is_said_before_training(shop, honest):
+    events, catalog = shop
+    with pytest.raises(DataError, match="few-shot has nothing to test: of 0 held-out pairs"):
+        few_shot(events, catalog, honest, levels=(0, 1), options=replace(FAST, relevant_types=["never"]))
+    assert honest.calls == []
+
+
+def test_few_items_are_said_and_one_is_not_ranked_among_itself(shop, honest):
+    events, catalog = shop
+    one = few_shot(events, catalog, honest, levels=(0, 1), most=1, options=FAST)
+    assert [section.name for section in one.sections] == ["0 events", "1 event"]
+    assert one.notes == ()
+    some = few_shot(events, catalog, honest, levels=(0, 1), options=FAST)
+    assert some.notes == (
+        f"Only {some.counts['chosen items']} items were chosen: among themselves the first 10 places hold all, and "
+        "only their order tells.",
+    )
+
+
 def test_a_run_that_saw_the_hidden_part_is_caught(shop, honest, make):
     events, catalog = shop
 
@@ -164,6 +183,9 @@ def test_threshold_is_where_the_lines_cross():
     assert threshold(_curve([0, 0.1, 0.4], [0.2, 0.2, 0.2], levels)) == pytest.approx(4 * 4 ** (1 / 3) - 1)
     assert threshold(_curve([0, 0.1, 0.15], [0.2, 0.2, 0.2], levels)) is None
     assert threshold(_curve([0.3, 0.3, 0.3], [0.2, 0.2, 0.2], levels)) == 0
+    assert threshold(_curve([0.2, 0.2, 0.2], [0.2, 0.2, 0.2], levels)) is None, "level is not above"
+    assert threshold(_curve([0.1, 0.2, 0.3], [0.2, 0.2, 0.2], levels)) == pytest.approx(3)
+    assert threshold(_curve([0.3], [0.2], [0]), themselves=True) is None
 
 
 def test_how_sure_the_threshold_is():

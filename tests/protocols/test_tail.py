@@ -94,10 +94,12 @@ def test_several_windows_are_trained_before_each_and_tested_up_to_the_next(shop,
     assert "2 stretches" in together.notes[0]
     # Each stretch stands behind as it is by itself.
     names = [section.name for section in together.sections]
-    assert names[-4:] == [f"{name}, from {cut.date()}" for cut in cuts for name in ("whole catalog", "tail")]
-    for cut, one in zip(cuts, alone, strict=True):
+    assert names[-4:] == [f"{name}, window {number}" for number in (1, 2) for name in ("whole catalog", "tail")]
+    assert [section.is_window for section in together.sections[-5:]] == [False, True, True, True, True]
+    assert f"from {cuts[0].date()}, {cuts[1].date()} on" in together.notes[0]
+    for number, one in enumerate(alone, 1):
         for name in ("whole catalog", "tail"):
-            assert together.section(f"{name}, from {cut.date()}").comparisons == one.section(name).comparisons
+            assert together.section(f"{name}, window {number}").comparisons == one.section(name).comparisons
     # Everybody counts once.
     found = [_found(events, catalog, honest, cut, end) for cut, end in zip(cuts, [cuts[1], None], strict=True)]
     people = {user for values, _ in found for user in values}

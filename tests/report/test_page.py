@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from longtail.bundle import Bundle
-from longtail.evaluate.compare import Comparison
+from longtail.evaluate.compare import Comparison, compare_each
 from longtail.evaluate.levels import by_level
 from longtail.evaluate.result import ProtocolResult
 from longtail.evaluate.words import counted, number
@@ -232,9 +232,46 @@ def test_older_results_have_nothing_among_themselves(shop: Bundle, evaluation: E
     for name, part in (("few-shot", first_events), ("truncated-heads", threshold)):
         result = evaluation.result(name)
         assert result is not None
-        older = replace(result, sections=tuple(by_level(result).values()))
+        older = replace(result, sections=tuple(by_level(result).values()), notes=("A note of it.",))
         body = part(Material(shop, "b", Evaluation((older,), {}, "x"))).body
         assert body.count("<figure") == 1
+        assert "A note of it." in body
+
+
+def test_levels_at_which_nobody_was_tested_are_not_drawn(shop: Bundle, evaluation: Evaluation) -> None:
+    empty = compare_each({"ndcg@10": {method: np.zeros(0) for method in ("ALS", "bridge", "longtail")}})
+    for name, part in (("few-shot", first_events), ("truncated-heads", threshold)):
+        result = evaluation.result(name)
+        assert result is not None
+        nobody = tuple(replace(section, n_users=0, comparisons=empty) for section in result.sections)
+        for sections, figures in ((nobody, 0), ((*nobody[:1], *result.sections[1:]), 2)):
+            given = Evaluation((replace(result, sections=sections),), {}, "x")
+            assert part(Material(shop, "b", given)).body.count("<figure") == figures
+
+
+def test_without_a_bridge_nothing_is_said_of_it(shop: Bundle, evaluation: Evaluation) -> None:
+    result = evaluation.result("truncated-heads")
+    assert result is not None
+    methods = ("popularity", "ALS", "longtail")
+    bare = compare_each({"ndcg@10": {method: np.linspace(0, 1, 50) for method in methods}}, resamples=50)
+    sections = tuple(replace(section, comparisons=bare) for section in result.sections)
+    given = Evaluation((replace(result, methods=methods, sections=sections, notes=()),), {}, "x")
+    body = threshold(Material(shop, "b", given)).body
+    assert body.count("<figure") == 2
+    assert "overtake" not in body
+    assert "beyond chance" not in body
+
+
+def test_windows_by_themselves_do_not_count_twice(shop: Bundle, tail_of: Callable[..., ProtocolResult]) -> None:
+    result = tail_of({"whole catalog": 0.0, "tail": 0.05, "tail, window 1": 0.05})
+    noise = np.random.default_rng(0).normal(0, 0.01, (3, 60))
+    means = {"ALS": 0.1, "longtail": 0.2, "content kNN": 0.3}
+    values = {name: mean + noise[at] for at, (name, mean) in enumerate(means.items())}
+    worse = compare_each({"ndcg@10": values}, resamples=50)
+    lost = replace(result, sections=tuple(replace(section, comparisons=worse) for section in result.sections))
+    body = headline(Material(shop, "b", Evaluation((lost,), {}, "x"))).body
+    assert body.count("<li>tail: content kNN") == 1
+    assert "window 1" not in body
 
 
 def test_irrelevant_neighbours_by_interactions(text: Text) -> None:

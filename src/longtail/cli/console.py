@@ -17,7 +17,7 @@ from rich.progress import Progress as Bars
 from longtail.cli.files import write_file
 from longtail.core.progress import Task
 
-#: Columns where there is no terminal to ask: enough for the widest table.
+#: Columns where there is no terminal to ask; tables that are wider have numbers over two lines.
 WIDE = 120
 
 

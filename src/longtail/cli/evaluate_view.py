@@ -20,7 +20,8 @@ SIGNS = {1: ("▲", "green"), -1: ("▼", "red"), 0: ("≈", "dim")}
 
 def show(console: Console, result: ProtocolResult, *, metric: str = "ndcg", method: str = "longtail") -> None:
     """Print one protocol's result: the table, a sentence a section, exposure, and the counts behind it."""
-    narrow = console.width < 50 + 14 * len(result.methods)
+    longest = max((len(section.name) for section in result.sections), default=0)
+    narrow = console.width < 37 + max(13, longest) + 14 * len(result.methods)
     console.print(Group(*view(result, metric=metric, method=method, narrow=narrow)))
 
 
@@ -91,7 +92,7 @@ def lower_is_better(metric: str) -> bool:
 def _methods(result: ProtocolResult, metric: str, method: str, against: str, narrow: bool) -> Table:
     """The table of means; where the terminal is narrow, intervals and counts go to a second line of each cell."""
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1))
-    table.add_column("", no_wrap=not narrow, max_width=13 if narrow else None)  # a long name goes over several lines
+    table.add_column("", no_wrap=not narrow, max_width=13 if narrow else None, overflow="fold")
     if not narrow:
         table.add_column("items", justify="right", no_wrap=True)
         table.add_column("asked", justify="right", no_wrap=True)
@@ -126,7 +127,7 @@ def _row(
         cells.append(cell.append(f"{between}±{half}", style="dim not bold"))
     if pair:
         difference = comparison.difference(*pair)
-        sign, style = SIGNS[(1 if difference.estimate.mean > 0 else -1) if difference.significant else 0]
+        sign, style = SIGNS[comparison.direction(*pair)]
         style = {"green": "red", "red": "green"}.get(style, style) if lower else style
         cells.append(Text(f"{signed(difference.estimate.mean)} {sign}", style=style))
     return cells

@@ -80,6 +80,15 @@ class Comparison:
                 return Difference(method, against, Estimate(-e.mean, -e.high, -e.low))
         raise DataError(f"No difference of {method!r} and {against!r}; compared were {list(self.methods)}.")
 
+    def direction(self, method: str, against: str) -> int:
+        """1 where a method is above another by more than chance, -1 where below, 0 where no difference can be told.
+
+        Raises:
+            DataError: one of them was not compared.
+        """
+        found = self.difference(method, against)
+        return (1 if found.estimate.mean > 0 else -1) if found.significant else 0
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values: ``metric, n_users, confidence, estimates: {method: {mean, low, high}}, differences: [{method,
         against, mean, low, high, significant}]``.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from longtail.evaluate.levels import by_level
-from longtail.evaluate.result import ProtocolResult, Section
+from longtail.evaluate.result import ProtocolResult
 
 
 def threshold(result: ProtocolResult, metric: str = "ndcg", *, themselves: bool = False) -> float | None:
     """The number of interactions from which on ALS alone is above the bridge alone.
 
-    Between two levels the crossing is interpolated in log(1 + n). None: ALS is below at the highest level measured, or
-    nothing was.
+    Between two levels the crossing is interpolated in log(1 + n). None: ALS is not above at the highest level measured,
+    or one of the two was not measured.
 
     Args:
         result: of a protocol with levels.
@@ -23,10 +23,12 @@ def threshold(result: ProtocolResult, metric: str = "ndcg", *, themselves: bool 
     levels, gaps = [float(level) for level in sections], []
     for section in sections.values():
         estimates = section.comparisons[f"{metric}@{result.k}"].estimates
+        if not {"ALS", "bridge"} <= set(estimates):
+            return None
         gaps.append(estimates["ALS"].mean - estimates["bridge"].mean)
-    if not gaps or gaps[-1] < 0:
+    if not gaps or gaps[-1] <= 0:
         return None
-    below = [position for position, gap in enumerate(gaps) if gap < 0]
+    below = [position for position, gap in enumerate(gaps) if gap <= 0]
     if not below:
         return levels[0]
     last = below[-1]
@@ -49,14 +51,8 @@ def beyond_chance(
     """
     below, above = None, None
     for level, section in by_level(result, themselves=themselves).items():
-        sign = _sign(section, f"{metric}@{result.k}")
+        sign = section.comparisons[f"{metric}@{result.k}"].direction("ALS", "bridge")
         above = (level if above is None else above) if sign > 0 else None
         if sign < 0:
             below = level
     return below, above
-
-
-def _sign(section: Section, metric: str) -> int:
-    """Whether ALS is above the bridge, 1, or below, -1, beyond chance."""
-    found = section.comparisons[metric].difference("ALS", "bridge")
-    return (1 if found.estimate.mean > 0 else -1) if found.significant else 0

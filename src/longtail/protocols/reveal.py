@@ -138,7 +138,7 @@ def reveal(
 
     Candidates are the whole catalog, and then the chosen items among themselves. Among the whole catalog nothing but
     chosen items is relevant, so that it tells how far up they come, whoever asks; among themselves all have as many
-    events, so that it tells what is known of each.
+    users, so that it tells what is known of each.
 
     What training does not see of the chosen items and is not tested either is left out of those users' rankings, so
     that levels differ in what is known and in nothing else; so are users of whom the lowest level knows nothing, and
@@ -152,6 +152,11 @@ def reveal(
     held_out = pair_counts(taken(of_pairs(events, whole, part.tested), options))
     known = rows_of(held_out["user_id"], plan.training(events, plan.levels[0]).users()) >= 0
     test = held_out.filter(pa.array(known))
+    if not len(test):
+        raise DataError(
+            f"The protocol {protocol} has nothing to test: of {len(held_out):,} held-out pairs of the chosen items "
+            "that count as taken none is of a user with other events. It needs more events, or other types that count."
+        )
     among_all: list[Section] = []
     among_themselves: list[Section] = []
     names: tuple[str, ...] = ()
@@ -166,13 +171,15 @@ def reveal(
         found = held_out_pairs(test, seen.users, seen.items, n_catalog, seen.matrix)
         methods: list[Method] = methods_of(parts, options)
         methods.append(Factors("bridge", parts.model.user_factors, parts.model.predictions))
-        chosen = np.zeros(len(seen.items), dtype=np.bool_)
-        chosen[seen.items.rows(whole.items.take(part.items))] = True
-        sold = np.arange(len(seen.items)) < n_catalog
+        candidates = {level_name(level): np.arange(len(seen.items)) < n_catalog}
+        if len(part.items) > 1:  # an item among itself is always first
+            chosen = np.zeros(len(seen.items), dtype=np.bool_)
+            chosen[seen.items.rows(whole.items.take(part.items))] = True
+            candidates[level_name(level, themselves=True)] = chosen
         observed = observe(
             methods,
             found.relevant,
-            {level_name(level): sold, level_name(level, themselves=True): chosen},
+            candidates,
             seen.n_interactions,
             k=options.k,
             seen=seen.matrix + _left_out(whole, part, level, seen),
@@ -180,10 +187,12 @@ def reveal(
             progress=progress,
         )
         measured = sum_up([observed], resamples=options.resamples, seed=options.seed)
-        of_all, of_themselves = measured.sections
-        among_all.append(of_all)
-        among_themselves.append(of_themselves)
+        among_all.append(measured.sections[0])
+        among_themselves += measured.sections[1:]
         notes += als_alone(parts)
+        if 1 < len(part.items) <= options.k:
+            few = f"Only {len(part.items)} items were chosen"
+            notes.append(f"{few}: among themselves the first {options.k} places hold all, and only their order tells.")
         names = tuple(method.name for method in methods)
         excluded = found.excluded | {UNKNOWN: found.excluded[UNKNOWN] + len(held_out) - len(test)}
     return ProtocolResult(

@@ -13,7 +13,7 @@ from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events, utc
 from longtail.data.split import by_time
-from longtail.evaluate.result import ProtocolResult, Section
+from longtail.evaluate.result import WINDOW, ProtocolResult, Section
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import TAIL, WHOLE, candidate_sets, sum_up
 from longtail.protocols.methods import Fit
@@ -75,8 +75,8 @@ def tail(
 
     Few users tell little. With several cuts everything is trained anew before each and tested up to the next (a rolling
     origin: Tashman, "Out-of-sample tests of forecasting accuracy", 2000), and the people of all stretches of time are
-    measured together; see :func:`longtail.protocols.measure.sum_up`. No event is tested twice. Behind
-    stand the whole catalog and the tail of each stretch by itself.
+    measured together; see :func:`longtail.protocols.measure.sum_up`. No event is tested twice. Behind stand the whole
+    catalog and the tail of each stretch by itself.
 
     Args:
         events: all events, with times.
@@ -115,7 +115,8 @@ def tail(
         return conclude("tail", QUESTION, runs, options, split=split)
     split["cuts"] = [begin.isoformat() for begin in begins]
     notes = [
-        f"{len(begins)} stretches of time were tested, each after a training of its own. What was trained "
+        f"{len(begins)} stretches of time were tested, each after a training of its own and up to the next: from "
+        f"{', '.join(begin.isoformat(' ', 'minutes').removesuffix(' 00:00') for begin in begins)} on. What was trained "
         "on is told of the last; who took something in several of them counts once."
     ]
     if options.foreign:
@@ -124,15 +125,20 @@ def tail(
             f"from a system that had seen nothing from {begins[0]} on."
         )
     result = conclude("tail", QUESTION, runs, options, split=split, notes=notes)
-    each = [section for begin, run in zip(begins, runs, strict=True) for section in _of_one(begin, run, options)]
+    each = [part for number, run in enumerate(runs, 1) for part in _window(number, run, result.methods, options)]
     return replace(result, sections=(*result.sections, *each))
 
 
-def _of_one(begin: datetime, run: Found, options: Options) -> list[Section]:
+def _window(number: int, run: Found, methods: Sequence[str], options: Options) -> list[Section]:
     """The whole catalog and the tail in one stretch of several: how much these differ is in no interval of all."""
-    sections = sum_up(run.observed[:1], resamples=options.resamples, seed=options.seed).sections
-    day = begin.date() if begin == datetime.combine(begin.date(), datetime.min.time()) else begin
-    return [replace(part, name=f"{part.name}, from {day}") for part in sections if part.name in (WHOLE, TAIL)]
+    observed = run.observed[0]
+    few = replace(
+        observed,
+        views={name: view for name, view in observed.views.items() if name in (WHOLE, TAIL)},
+        exposure={method: observed.exposure[method] for method in methods},
+    )
+    sections = sum_up([few], resamples=options.resamples, seed=options.seed).sections
+    return [replace(part, name=f"{part.name}{WINDOW}{number}") for part in sections]
 
 
 def _run(

@@ -10,6 +10,7 @@ import numpy as np
 from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events
+from longtail.evaluate.levels import by_level
 from longtail.evaluate.result import ProtocolResult
 from longtail.evaluate.threshold import beyond_chance, threshold
 from longtail.protocols.methods import Fit
@@ -58,10 +59,9 @@ def truncated_heads(
         "truncated-heads", QUESTION, events, catalog, fit, planned,
         options=options, progress=progress,
     )  # fmt: skip
-    notes = [
-        _said(result, among, themselves=themselves)
-        for among, themselves in (("Among the whole catalog", False), ("Among themselves", True))
-    ]
+    notes = [_said(result, "Among the whole catalog", themselves=False)]
+    if by_level(result, themselves=True):
+        notes.append(_said(result, "Among themselves", themselves=True))
     return replace(result, notes=(*result.notes, *notes))
 
 

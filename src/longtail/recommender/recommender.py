@@ -257,7 +257,7 @@ class Recommender:
             What became of every event: applied, refused, or left out because its item or user is unknown.
 
         Raises:
-            DataError: a row is no event at all. Then none counts.
+            DataError: a row is no event at all, or has no type where events are weighed by it. Then none counts.
         """
         with self._growing:
             snapshot = self._snapshot

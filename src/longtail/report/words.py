@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from longtail.evaluate.compare import Comparison
-
 
 def percent(share: float) -> str:
     """``4.2%`` or ``42%``: a tenth of a percent where it tells something."""
@@ -33,11 +31,3 @@ def shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(shown(entry) for entry in value) or "none"
     return str(value)
-
-
-def direction(comparison: Comparison, method: str, against: str) -> int:
-    """1 where a method is above another by more than chance, -1 where below, 0 where no difference can be told."""
-    difference = comparison.difference(method, against)
-    if not difference.significant:
-        return 0
-    return 1 if difference.estimate.mean > 0 else -1

@@ -11,7 +11,7 @@ from longtail.report.charts.scale import upper
 from longtail.report.html import Html, join, tag
 from longtail.report.section import Material, Section, folded, note, paragraph, table
 from longtail.report.sections.headline import BEFORE, FEW, MINE
-from longtail.report.words import direction, percent
+from longtail.report.words import percent
 
 _SIGNS = {1: ("▲ better than ALS", "gain"), 0: ("≈ no difference", "even"), -1: ("▼ worse than ALS", "loss")}
 
@@ -50,7 +50,7 @@ def _panel(part: Part, metric: str) -> Html:
         rows.append(tag("tr", cells, tag("td", value, class_="n")))
     verdict = None
     if {MINE, BEFORE} <= set(comparison.estimates):
-        sign, class_ = _SIGNS[direction(comparison, MINE, BEFORE)]
+        sign, class_ = _SIGNS[comparison.direction(MINE, BEFORE)]
         verdict = tag("span", sign, class_=f"verdict {class_}")
     name = part.name if not part.name[0].isdigit() else f"{part.name} interactions"
     few = " (few: read with care)" if part.n_users < FEW else ""

@@ -9,7 +9,7 @@ from longtail.evaluate.result import Section as Part
 from longtail.evaluate.words import label, number, signed
 from longtail.report.html import Html, join, tag
 from longtail.report.section import Material, Section, note, paragraph
-from longtail.report.words import change, direction
+from longtail.report.words import change
 
 MINE, BEFORE = "longtail", "ALS"
 #: With fewer users even an interval says little.
@@ -59,7 +59,7 @@ def _verdict(result: ProtocolResult, metric: str) -> Html | None:
 
     def sign(name: str) -> int | None:
         part = _part(result, name, metric)
-        return None if part is None else direction(part.comparisons[metric], MINE, BEFORE)
+        return None if part is None else part.comparisons[metric].direction(MINE, BEFORE)
 
     tail, whole = sign("tail"), sign("whole catalog")
     signs = [found for bucket in LABELS if (found := sign(bucket)) is not None]
@@ -90,7 +90,7 @@ def _card(part: Part, metric: str, k: int, material: Material) -> Html:
     comparison = part.comparisons[metric]
     before, after = comparison.estimates[BEFORE], comparison.estimates[MINE]
     difference = comparison.difference(MINE, BEFORE).estimate
-    verdict = direction(comparison, MINE, BEFORE)
+    verdict = comparison.direction(MINE, BEFORE)
     word, class_ = _VERDICTS[verdict]
     name = f"Tail: fewer than {material.tail_below} interactions" if part.name == "tail" else "Whole catalog"
     said = {
@@ -116,7 +116,7 @@ def _people(part: Part, metric: str, k: int) -> str:
     estimates = part.comparisons[metric].estimates
     before, after = estimates[BEFORE], estimates[MINE]
     what = "among these" if part.name == "tail" else "in the catalog"
-    verdict = direction(part.comparisons[metric], MINE, BEFORE)
+    verdict = part.comparisons[metric].direction(MINE, BEFORE)
     beyond = {1: "more, beyond chance", 0: "no difference beyond chance", -1: "fewer, beyond chance"}[verdict]
     return (
         f"Of 1,000 people who took something {what}, {1000 * after.mean:.0f} find one of it among the first {k} shown; "
@@ -130,7 +130,7 @@ def _by_bucket(result: ProtocolResult, metric: str) -> Html:
     for bucket in LABELS:
         part = _part(result, bucket, metric)
         if part is not None:
-            found[direction(part.comparisons[metric], MINE, BEFORE)].append(bucket)
+            found[part.comparisons[metric].direction(MINE, BEFORE)].append(bucket)
             few += [bucket] if part.n_users < FEW else []
     rows = [
         tag("li", tag("b", f"{_VERDICTS[verdict][0].capitalize()}: "), ", ".join(buckets) or "none", class_=class_)
@@ -151,7 +151,7 @@ def _rivals(result: ProtocolResult, metric: str) -> Html | None:
     lost = []
     for part in result.sections:
         comparison = part.comparisons.get(metric)
-        if comparison is None or MINE not in comparison.estimates:
+        if comparison is None or part.is_window or MINE not in comparison.estimates:
             continue
         mine = number(comparison.estimates[MINE].mean)
         lost += [f"{part.name}: {told}, longtail {mine}" for told in _better(comparison)]
@@ -166,7 +166,7 @@ def _better(comparison: Comparison) -> list[str]:
     return [
         f"{name} {number(estimate.mean)}"
         for name, estimate in comparison.estimates.items()
-        if name not in (MINE, BEFORE) and direction(comparison, MINE, name) < 0
+        if name not in (MINE, BEFORE) and comparison.direction(MINE, name) < 0
     ]
 
 
@@ -178,7 +178,7 @@ def _new_items(result: ProtocolResult) -> Html | None:
         return None
     mine = comparison.estimates[MINE]
     others = [
-        f"{name} {number(estimate.mean)} ({('worse', 'level', 'better')[1 - direction(comparison, MINE, name)]})"
+        f"{name} {number(estimate.mean)} ({('worse', 'level', 'better')[1 - comparison.direction(MINE, name)]})"
         for name, estimate in comparison.estimates.items()
         if name != MINE
     ]
@@ -195,7 +195,7 @@ def _new_items(result: ProtocolResult) -> Html | None:
     )
 
 
-#: Results that have a part of the page to themselves, or are told above.
+#: Results that are told elsewhere on the page, with who is better than longtail.
 _TOLD = ("tail", "truncated-heads", "relevance")
 
 
@@ -211,7 +211,7 @@ def _elsewhere(material: Material) -> Html | None:
                 told = f"{result.protocol}, {part.name}: longtail {number(mine)}, ALS {number(theirs)}"
                 better = _better(comparison)
                 told += f", but {' and '.join(better)}" if better else ""
-                found[direction(comparison, MINE, BEFORE)].append(told)
+                found[comparison.direction(MINE, BEFORE)].append(told)
     if not any(found.values()):
         return None
     losses = None

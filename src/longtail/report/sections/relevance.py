@@ -8,7 +8,7 @@ from longtail.report.charts.bars import Bar, Series, bars
 from longtail.report.charts.frame import style
 from longtail.report.html import join, tag
 from longtail.report.section import Material, Section, note, paragraph, table
-from longtail.report.words import direction, percent
+from longtail.report.words import percent
 
 #: The protocol and metric this is read from: a section a bucket, the metric's means over asking items.
 PROTOCOL, METRIC = "relevance", "irrelevant"
@@ -44,7 +44,7 @@ def relevance(material: Material) -> Section:
             for method in ("ALS", "longtail")
         ]
         both = {"ALS", "longtail"} <= set(comparison.estimates)
-        sign = direction(comparison, "longtail", "ALS") if both else 0
+        sign = comparison.direction("longtail", "ALS") if both else 0
         verdict = {-1: "fewer irrelevant", 0: "no difference that can be told", 1: "more irrelevant"}[sign]
         rows.append([name, f"{part.n_users:,}", *shares, verdict if both else ""])
     beside = tag(

@@ -8,7 +8,7 @@ from longtail.evaluate.threshold import threshold as crossing
 from longtail.report.charts.lines import Mark
 from longtail.report.html import Html, join, tag
 from longtail.report.section import Material, Section, note, paragraph
-from longtail.report.sections.level_lines import better_and_worse, level_lines, level_table
+from longtail.report.sections.level_lines import level_part
 
 #: The number of interactions at which the article switches from content to behaviour, in every shop.
 ARTICLE = 300
@@ -42,34 +42,21 @@ def threshold(material: Material) -> Section:
 
 
 def _part(result: ProtocolResult, title: str, meaning: str, *, themselves: bool) -> Html | None:
-    """A chart, what it says in words, and its table; None where it was not measured."""
-    measured = by_level(result, themselves=themselves)
-    if not measured:
-        return None
-    metric = f"ndcg@{result.k}"
-    compared = {"ALS", "bridge"} <= set(result.methods)
-    found = crossing(result, themselves=themselves) if compared else None
+    found = crossing(result, themselves=themselves)
     marks = [Mark(float(ARTICLE), f"the article's {ARTICLE}")]
     if found is not None:
         marks.append(Mark(found, f"measured: {found:,.0f}", "mark found"))
-    chart = level_lines(title, measured, metric, _SHOWN, unit="interactions", marks=marks)
-    best, worse = better_and_worse(measured, metric, ("ALS", "bridge"))
-    beside = tag(
-        "div",
-        paragraph(tag("b", _words(found, list(measured)))),
-        paragraph(meaning),
-        paragraph(f"longtail is above both, beyond chance, at: {best}."),
-        paragraph(f"longtail is below one of the two, beyond chance, at: {worse}."),
-    )
-    return join(
-        [
-            tag("div", chart, beside, class_="pair"),
-            level_table(measured, metric, result.methods, unit="interactions"),
-        ]
-    )
+    measured = by_level(result, themselves=themselves)
+    said = [paragraph(tag("b", _words(found, list(measured))))] if {"ALS", "bridge"} <= set(result.methods) else []
+    return level_part(
+        title, measured, f"ndcg@{result.k}", result.methods, [*said, paragraph(meaning)],
+        names=_SHOWN, unit="interactions", marks=marks,
+    )  # fmt: skip
 
 
 def _words(found: float | None, levels: list[int]) -> str:
+    if not levels:
+        return ""
     if found is None:
         return f"Up to {levels[-1]:,} interactions ALS alone does not overtake the prediction from content."
     if found <= levels[0]:
