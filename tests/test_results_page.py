@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from pathlib import Path
 
@@ -106,4 +107,15 @@ def test_the_readme_tells_how_first_events_take_over(document):
     assert [row.split("|")[1].strip() for row in rows[:2]] == ["0", "1"]
     assert [cell.strip().startswith("**.") for cell in rows[0].split("|")[4:9]] == [False, False, True, False, False]
     assert "of 50 fashion items" in rows[-1]
+    assert rows[-1].endswith("from content alone.")
+    heads = few | {"protocol": "truncated-heads"}
+    behind = README["block"](measured | {"hm-week": document | {"results": [*document["results"], few, heads]}})
+    assert behind == text, "ALS is below the bridge at every level, so there is no number to tell"
+    turned = json.loads(
+        json.dumps(heads).replace('"ALS"', '"x"').replace('"bridge"', '"ALS"').replace('"x"', '"bridge"')
+    )
+    ahead = README["block"](measured | {"hm-week": document | {"results": [*document["results"], few, turned]}})
+    assert (
+        ahead == text + " Of popular items, cut the same way, ALS alone knows more than content from about 0 buyers on."
+    )
     assert "900 pairs" in rows[-1]

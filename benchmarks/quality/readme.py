@@ -15,6 +15,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from longtail.evaluate.levels import AMONG_THEMSELVES
+from longtail.evaluate.result import ProtocolResult
+from longtail.evaluate.threshold import threshold
 from protocols import RESULTS, ROOT, cell
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
@@ -71,7 +73,8 @@ def block(measured: Documents) -> str:
 
 def first_events(document: dict[str, Any]) -> list[str]:
     """How behaviour takes over as an item gathers its first events; nothing where it was not measured."""
-    result = next((one for one in document.get("results", []) if one["protocol"] == "few-shot"), None)
+    results = {one["protocol"]: one for one in document.get("results", [])}
+    result = results.get("few-shot")
     sections = [part for part in result["sections"] if part["name"].endswith(AMONG_THEMSELVES)] if result else []
     if not result or not sections:
         return []
@@ -84,8 +87,17 @@ def first_events(document: dict[str, Any]) -> list[str]:
         "",
         f"What the blend does: of {counts['chosen items']:,} fashion items all but so many buyers were taken away and "
         "everything was trained anew, then these items were ranked among themselves for other customers who took them "
-        f"({counts['tested pairs']:,} pairs). *bridge* is longtail's prediction from content alone.",
+        f"({counts['tested pairs']:,} pairs). *bridge* is longtail's prediction from content alone."
+        + _threshold(results.get("truncated-heads")),
     ]
+
+
+def _threshold(result: dict[str, Any] | None) -> str:
+    """Where ALS alone knows more than content does, in a sentence; nothing where it does not, or was not measured."""
+    found = None if result is None else threshold(ProtocolResult.from_dict(result), themselves=True)
+    if found is None:
+        return ""
+    return f" Of popular items, cut the same way, ALS alone knows more than content from about {found:,.0f} buyers on."
 
 
 def _tested(result: dict[str, Any]) -> str:
