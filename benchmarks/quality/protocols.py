@@ -23,6 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from longtail.evaluate.result import WINDOW
+
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "quality" / "results"
 #: The shops by name: the recipe, and what it is for readers.
@@ -190,7 +192,7 @@ def _said(document: dict[str, Any]) -> list[str]:
     for result in document["results"]:
         metric = metric_of(result)
         for section in result["sections"]:
-            if ", window " in section["name"]:
+            if WINDOW in section["name"]:
                 continue  # what all windows say together is told already
             said = versus(section["comparisons"][metric], metric.startswith("irrelevant"))
             named = f"{result['protocol']} ({section['name']})"

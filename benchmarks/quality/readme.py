@@ -7,15 +7,14 @@ python benchmarks/quality/readme.py        does this alone
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from longtail.evaluate.levels import AMONG_THEMSELVES
-from longtail.evaluate.result import ProtocolResult
+from longtail.evaluate.levels import by_level
+from longtail.evaluate.result import WINDOW, ProtocolResult
 from longtail.evaluate.threshold import threshold
 from protocols import RESULTS, ROOT, cell
 
@@ -73,17 +72,20 @@ def block(measured: Documents) -> str:
 
 def first_events(document: dict[str, Any]) -> list[str]:
     """How behaviour takes over as an item gathers its first events; nothing where it was not measured."""
-    results = {one["protocol"]: one for one in document.get("results", [])}
+    results = {one["protocol"]: ProtocolResult.from_dict(one) for one in document.get("results", [])}
     result = results.get("few-shot")
-    sections = [part for part in result["sections"] if part["name"].endswith(AMONG_THEMSELVES)] if result else []
-    if not result or not sections:
+    levels = by_level(result, themselves=True) if result else {}
+    if not result or not levels:
         return []
-    methods = [method for method in BESIDE if method in result["methods"]]
-    lines = table({**result, "methods": methods, "sections": sections}, "customers", first="buyers known of an item")
-    counts = result["counts"]
+    shown = {
+        "k": result.k,
+        "methods": [method for method in BESIDE if method in result.methods],
+        "sections": [part.to_dict() | {"name": f"{level:,}"} for level, part in levels.items()],
+    }
+    counts = result.counts
     return [
         "",
-        *(re.sub(f" events?{AMONG_THEMSELVES}", "", line) for line in lines),
+        *table(shown, "customers", first="buyers known of an item"),
         "",
         f"What the blend does: of {counts['chosen items']:,} fashion items all but so many buyers were taken away and "
         "everything was trained anew, then these items were ranked among themselves for other customers who took them "
@@ -92,9 +94,9 @@ def first_events(document: dict[str, Any]) -> list[str]:
     ]
 
 
-def _threshold(result: dict[str, Any] | None) -> str:
+def _threshold(result: ProtocolResult | None) -> str:
     """Where ALS alone knows more than content does, in a sentence; nothing where it does not, or was not measured."""
-    found = None if result is None else threshold(ProtocolResult.from_dict(result), themselves=True)
+    found = None if result is None else threshold(result, themselves=True)
     if found is None:
         return ""
     return f" Of popular items, cut the same way, ALS alone knows more than content from about {found:,.0f} buyers on."
@@ -118,8 +120,9 @@ def table(
         f"| NDCG@{k}, {first} | items | {users} | " + " | ".join(methods) + " |",
         "| :-- | --: | --: | " + " | ".join("--:" for _ in methods) + " |",
     ]
+    wanted = sections or [section["name"] for section in result["sections"] if WINDOW not in section["name"]]
     for section in result["sections"]:
-        if section["name"] not in sections if sections is not None else ", window " in section["name"]:
+        if section["name"] not in wanted:
             continue
         found = section["comparisons"][f"ndcg@{k}"]["estimates"]
         estimates = {method: found[method] for method in methods if method in found}

@@ -162,6 +162,9 @@ def reveal(
     names: tuple[str, ...] = ()
     excluded: dict[str, int] = {}
     notes: list[str] = []
+    if 1 < len(part.items) <= options.k:
+        few = f"Only {len(part.items)} items were chosen"
+        notes.append(f"{few}: among themselves the first {options.k} places hold all, and only their order tells.")
     for level in plan.levels:
         training, hidden = plan.training(events, level), plan.hidden(level)
         parts = fit(training, catalog, hidden=hidden)
@@ -190,9 +193,6 @@ def reveal(
         among_all.append(measured.sections[0])
         among_themselves += measured.sections[1:]
         notes += als_alone(parts)
-        if 1 < len(part.items) <= options.k:
-            few = f"Only {len(part.items)} items were chosen"
-            notes.append(f"{few}: among themselves the first {options.k} places hold all, and only their order tells.")
         names = tuple(method.name for method in methods)
         excluded = found.excluded | {UNKNOWN: found.excluded[UNKNOWN] + len(held_out) - len(test)}
     return ProtocolResult(

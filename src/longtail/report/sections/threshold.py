@@ -42,11 +42,13 @@ def threshold(material: Material) -> Section:
 
 
 def _part(result: ProtocolResult, title: str, meaning: str, *, themselves: bool) -> Html | None:
+    measured = by_level(result, themselves=themselves)
+    if not measured:
+        return None
     found = crossing(result, themselves=themselves)
     marks = [Mark(float(ARTICLE), f"the article's {ARTICLE}")]
     if found is not None:
         marks.append(Mark(found, f"measured: {found:,.0f}", "mark found"))
-    measured = by_level(result, themselves=themselves)
     said = [paragraph(tag("b", _words(found, list(measured))))] if {"ALS", "bridge"} <= set(result.methods) else []
     return level_part(
         title, measured, f"ndcg@{result.k}", result.methods, [*said, paragraph(meaning)],
@@ -55,8 +57,6 @@ def _part(result: ProtocolResult, title: str, meaning: str, *, themselves: bool)
 
 
 def _words(found: float | None, levels: list[int]) -> str:
-    if not levels:
-        return ""
     if found is None:
         return f"Up to {levels[-1]:,} interactions ALS alone does not overtake the prediction from content."
     if found <= levels[0]:
