@@ -59,3 +59,18 @@ def test_only_keeps_the_other_results_even_if_it_fails(run, tmp_path: Path, monk
     assert json.loads(out.read_text())["results"] == {"bad": {"question": "from before"}}
     assert run.run("complete-journey", None, ["time"], None, out) == []
     assert set(json.loads(out.read_text())["results"]) == {"bad", "time"}
+
+
+def test_only_what_asks_for_seeds_is_trained_by_several(run, tmp_path: Path, monkeypatch) -> None:
+    asked = {}
+
+    def keeps(label):
+        def protocol(events, catalog, fit, *, options, progress):
+            asked[label] = options.seeds
+            return _works(events, catalog, fit, options=options, progress=progress)
+
+        return protocol
+
+    monkeypatch.setattr(run, "protocols", lambda name, recipe: {label: keeps(label) for label in ("windows", "seeds")})
+    assert run.run("complete-journey", None, [], None, tmp_path / "results.json") == []
+    assert asked == {"windows": 1, "seeds": run.SEEDS}

@@ -69,3 +69,15 @@ def test_what_a_rival_was_tuned_to_and_why_one_is_missing_are_told(tmp_path: Pat
     # Results may be of several commits; each tells its own.
     assert "Commit def5678." in page
     assert "abc1234" not in page
+
+
+def test_of_several_seeds_the_mean_is_told_and_how_far_apart_they_are(tmp_path: Path) -> None:
+    sections = [_section("tail", {"ALS": 0.1, "longtail": 0.14})]
+    sections += [_section(f"tail, seed {seed}", {"ALS": 0.1, "longtail": 0.1 + 0.04 * seed}) for seed in (0, 1, 2)]
+    split = {"seeds": [0, 1, 2]}
+    result = {"question": "What?", "k": 10, "methods": ["ALS", "longtail"], "split": split, "sections": sections}
+    document = {"commit": "abc1234", "results": {"seeds": result}}
+    (tmp_path / "fashion.json").write_text(json.dumps(document), encoding="utf-8")
+    (line,) = [line for line in TABLE["page"](tmp_path).splitlines() if "mean of 3 trainings" in line]
+    assert "seeds 0 to 2, tail: longtail 0.1400, ALS 0.1000, 1.40 times it" in line
+    assert line.endswith("seed by seed 1.00, 1.40, 1.80 times.")

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from longtail.evaluate.result import WINDOW
+from longtail.evaluate.result import is_part
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "quality" / "results"
@@ -192,8 +192,8 @@ def _said(document: dict[str, Any]) -> list[str]:
     for result in document["results"]:
         metric = metric_of(result)
         for section in result["sections"]:
-            if WINDOW in section["name"]:
-                continue  # what all windows say together is told already
+            if is_part(section["name"]):
+                continue  # what all of them say together is told already
             said = versus(section["comparisons"][metric], metric.startswith("irrelevant"))
             named = f"{result['protocol']} ({section['name']})"
             if said.startswith("**+**"):

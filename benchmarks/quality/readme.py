@@ -14,7 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from longtail.evaluate.levels import by_level
-from longtail.evaluate.result import WINDOW, ProtocolResult
+from longtail.evaluate.result import ProtocolResult, is_part
 from longtail.evaluate.threshold import threshold
 from protocols import RESULTS, ROOT, cell
 
@@ -120,7 +120,7 @@ def table(
         f"| NDCG@{k}, {first} | items | {users} | " + " | ".join(methods) + " |",
         "| :-- | --: | --: | " + " | ".join("--:" for _ in methods) + " |",
     ]
-    wanted = sections or [section["name"] for section in result["sections"] if WINDOW not in section["name"]]
+    wanted = sections or [section["name"] for section in result["sections"] if not is_part(section["name"])]
     for section in result["sections"]:
         if section["name"] not in wanted:
             continue

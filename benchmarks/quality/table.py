@@ -122,6 +122,31 @@ def _difference(comparison: dict[str, Any], against: str) -> tuple[float, float,
     return float("nan"), float("nan"), float("nan")
 
 
+def _seeds(found: dict[str, Any]) -> list[str]:
+    """The same stretches of time after trainings that drew otherwise: the mean, and how far apart they are."""
+    lines = []
+    for name in ("tail", "whole catalog"):
+        section = _section(found, "fashion", "seeds", name)
+        if not section:
+            continue
+        seeds = found["fashion"]["results"]["seeds"]["split"]["seeds"]
+        each = [_section(found, "fashion", "seeds", f"{name}, seed {seed}") for seed in seeds]
+        ratios = [_ratio(one["comparisons"]["ndcg@10"]["estimates"]) for one in each if one]
+        comparison = section["comparisons"]["ndcg@10"]
+        low, mean, high = _difference(comparison, "ALS")
+        ours, theirs = (comparison["estimates"][method]["mean"] for method in ("longtail", "ALS"))
+        lines.append(
+            f"- the same as a mean of {len(seeds)} trainings, seeds {seeds[0]} to {seeds[-1]}, {name}: "
+            f"longtail {ours:.4f}, ALS {theirs:.4f}, {ours / theirs:.2f} times it, {mean:+.4f} ({low:+.4f} to {high:+.4f}); seed by seed "
+            f"{', '.join(f'{ratio:.2f}' for ratio in ratios)} times."
+        )
+    return lines
+
+
+def _ratio(estimates: dict[str, Any]) -> float:
+    return float(estimates["longtail"]["mean"] / estimates["ALS"]["mean"])
+
+
 def _further(found: dict[str, Any]) -> list[str]:
     """What is asked as a number by itself, or measured in another way."""
     lines = [""]
@@ -145,6 +170,7 @@ def _further(found: dict[str, Any]) -> list[str]:
                 f"{ours:.4f}, ALS {theirs:.4f}, {ours / theirs:.2f} times it, {mean:+.4f} ({low:+.4f} to {high:+.4f}; "
                 f"{section['n_users']:,} users)."
             )
+    lines += _seeds(found)
     similar = found.get("fashion", {}).get("results", {}).get("similar", {})
     for key, told in (
         ("lift", "as the protocol has it"),

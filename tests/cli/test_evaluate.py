@@ -78,6 +78,19 @@ def test_windows_are_tested_one_after_the_other(run):
     assert run("--windows", "0").exit_code == 2
 
 
+@pytest.mark.slow  # trains twice
+def test_seeds_are_trained_one_after_the_other(run):
+    done = run("--seeds", "2", "--json", "-")
+    assert done.exit_code == 0, done.output
+    (result,) = json.loads(done.stdout)["results"]
+    assert result["split"]["seeds"] == [0, 1]
+    means = {s["name"]: s["comparisons"]["ndcg@10"]["estimates"]["ALS"]["mean"] for s in result["sections"]}
+    assert means["whole catalog"] == pytest.approx(
+        (means["whole catalog, seed 0"] + means["whole catalog, seed 1"]) / 2
+    )
+    assert means["whole catalog, seed 0"] != means["whole catalog, seed 1"]
+
+
 @pytest.mark.slow
 def test_another_system_is_measured_beside_the_others(run, taste_shop, tmp_path):
     rankings = tmp_path / "theirs.parquet"
@@ -94,10 +107,11 @@ def test_another_system_is_measured_beside_the_others(run, taste_shop, tmp_path)
     assert theirs > 0.7 > max(other["mean"] for other in estimates.values())
 
 
-def test_windows_of_a_protocol_without_any_are_refused(run):
-    done = run("--protocol", "random", "--windows", "3")
+@pytest.mark.parametrize("option", ["--windows", "--seeds"])
+def test_windows_and_seeds_of_a_protocol_without_any_are_refused(run, option):
+    done = run("--protocol", "random", option, "3")
     assert done.exit_code != 0
-    assert "tail protocol" in str(done.exception) + done.output
+    assert f"{option} is of the tail protocol" in str(done.exception) + done.output
 
 
 def test_options_that_cannot_be_understood_are_refused(run):

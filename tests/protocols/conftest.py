@@ -61,8 +61,10 @@ def interactions_of(events: Events, catalog: Catalog, further_users: tuple[str, 
     return Interactions(users, items, sparse.csr_array(matrix), counts, first)
 
 
-def make_model(n_users: int, n_items: int, fusion: Fusion | None = None, d: int = 4) -> ItemModel:
-    rng = np.random.default_rng(n_users * 1_000 + n_items)
+def make_model(
+    n_users: int, n_items: int, fusion: Fusion | None = None, d: int = 4, seed: int | None = None
+) -> ItemModel:
+    rng = np.random.default_rng([n_users * 1_000 + n_items, *([] if seed is None else [seed])])
 
     def draw(n: int) -> np.ndarray:
         return rng.normal(size=(n, d)).astype(np.float32)
@@ -93,10 +95,12 @@ class HonestFit:
 
     calls: list[SimpleNamespace]
 
-    def __call__(self, events, catalog, *, hidden=(), validation=None):
-        self.calls.append(SimpleNamespace(events=events, catalog=catalog, hidden=list(hidden), validation=validation))
+    def __call__(self, events, catalog, *, hidden=(), validation=None, seed=None):
+        self.calls.append(
+            SimpleNamespace(events=events, catalog=catalog, hidden=list(hidden), validation=validation, seed=seed)
+        )
         interactions = interactions_of(events, catalog)
-        model = make_model(len(interactions.users), len(interactions.items))
+        model = make_model(len(interactions.users), len(interactions.items), seed=seed)
         return TrainedParts(interactions, model, article=replace(model, fusion=Fusion(weight=0.0)))
 
 

@@ -13,11 +13,11 @@ import pytest
 
 from longtail.core.buckets import LABELS
 from longtail.core.errors import DataError
-from longtail.evaluate.result import ProtocolResult
+from longtail.evaluate.result import ProtocolResult, is_part
 from longtail.protocols.foreign import ForeignRankings
 from longtail.protocols.measure import Observed, View, observe
 from longtail.protocols.methods import standard_methods
-from longtail.protocols.run import Found, Options, conclude, find_relevant
+from longtail.protocols.run import Found, Options, conclude, find_relevant, mean_of
 from longtail.protocols.tail import default_cut, default_cuts, tail
 
 START = datetime(2024, 1, 1)
@@ -95,7 +95,7 @@ def test_several_windows_are_trained_before_each_and_tested_up_to_the_next(shop,
     # Each stretch stands behind as it is by itself.
     names = [section.name for section in together.sections]
     assert names[-4:] == [f"{name}, window {number}" for number in (1, 2) for name in ("whole catalog", "tail")]
-    assert [section.is_window for section in together.sections[-5:]] == [False, True, True, True, True]
+    assert [is_part(section.name) for section in together.sections[-5:]] == [False, True, True, True, True]
     assert f"from {cuts[0].date()}, {cuts[1].date()} on" in together.notes[0]
     for number, one in enumerate(alone, 1):
         for name in ("whole catalog", "tail"):
@@ -116,6 +116,70 @@ def test_as_many_windows_are_tested_as_are_asked_for(shop, honest):
     result = tail(events, catalog, honest, options=replace(FAST, windows=3))
     assert result.split["cuts"] == [cut.isoformat() for cut in default_cuts(events, 3)]
     assert len(honest.calls) == 3
+
+
+def test_of_several_seeds_the_mean_is_told_and_each(shop, honest):
+    events, catalog = shop
+    cuts = [START + timedelta(days=50), START + timedelta(days=65)]
+    together = tail(events, catalog, honest, cuts=cuts, options=replace(FAST, seed=3, seeds=2))
+    assert [call.seed for call in honest.calls] == [3, 4, 3, 4]
+
+    def alone(seed):
+        def fit(*args, **how):
+            return honest(*args, **how, seed=seed)
+
+        return tail(events, catalog, fit, cuts=cuts, options=replace(FAST, seed=3))
+
+    each = {seed: alone(seed) for seed in (3, 4)}
+    assert together.counts == each[3].counts  # of the same split, not of as many as there are trainings
+    assert together.excluded == each[3].excluded
+    assert together.split["seeds"] == [3, 4]
+    assert "mean of 2 trainings, by seeds 3 to 4" in together.notes[1]
+    for section in each[3].sections:
+        found, other = together.section(section.name), each[4].section(section.name)
+        for what in ("n_users", "n_users_without", "n_pairs", "n_relevant_items", "n_candidates"):
+            assert getattr(found, what) == getattr(section, what)
+        for metric, comparison in found.comparisons.items():
+            for method, estimate in comparison.estimates.items():
+                one, two = (part.comparisons[metric].estimates[method].mean for part in (section, other))
+                assert estimate.mean == pytest.approx((one + two) / 2)
+        novelty = [part.spread["longtail"]["novelty"] for part in (section, other)]
+        assert found.spread["longtail"]["novelty"] == pytest.approx(np.mean(novelty))
+    names = [f"{name}, seed {seed}" for seed in (3, 4) for name in ("whole catalog", "tail")]
+    assert [section.name for section in together.sections[-4:]] == names
+    assert all(is_part(name) for name in names)
+    for name in names:
+        section, _, seed = name.partition(", seed ")
+        assert together.section(name).comparisons == each[int(seed)].section(section).comparisons
+    assert each[3].section("tail").comparisons != each[4].section("tail").comparisons
+
+
+def test_a_single_stretch_is_tested_with_several_seeds(shop, honest):
+    events, catalog = shop
+    result = tail(events, catalog, honest, options=replace(FAST, seeds=3))
+    assert [call.seed for call in honest.calls] == [0, 1, 2]
+    assert [section.name for section in result.sections[-2:]] == ["whole catalog, seed 2", "tail, seed 2"]
+    assert "cuts" not in result.split
+    assert len(result.notes) == 1
+    with pytest.raises(DataError, match="seeds = 0"):
+        tail(events, catalog, honest, options=replace(FAST, seeds=0))
+
+
+def test_a_mean_is_of_runs_on_the_same_split(shop, honest):
+    events, catalog = shop
+    found = []
+    for cut in (START + timedelta(days=50), START + timedelta(days=65)):
+        parts = honest(events.before(cut), catalog)
+        tested = find_relevant(parts, events.since(cut), catalog, FAST)
+        observed = observe(
+            standard_methods(parts), tested.relevant, {}, parts.interactions.n_interactions, k=5, seen=None
+        )
+        counts = {"tested pairs": int(tested.relevant.nnz)}
+        found.append(Found((observed,), pa.array(["u"]), counts, {}, ()))
+    assert mean_of(found[:1]).counts == found[0].counts
+    for wrong in ([], found):
+        with pytest.raises(ValueError, match="same split"):
+            mean_of(wrong)
 
 
 def test_windows_that_cannot_be_tested_are_refused(shop, honest, make):

@@ -63,6 +63,9 @@ def evaluate(
     windows: int = typer.Option(
         1, "--windows", min=1, help="tail: stretches of time that are tested, each with a training of its own."
     ),
+    seeds: int = typer.Option(
+        1, "--seeds", min=1, help="tail: trainings by this and the following seeds, of which the mean is told and each."
+    ),
     resamples: int = typer.Option(2_000, "--resamples", min=100, help="Resamples of the bootstrap over users."),
     json_file: Path | None = typer.Option(None, "--json", metavar="FILE", help="Write all results to FILE; - prints."),
     cache: Cache = None,
@@ -92,11 +95,13 @@ def evaluate(
         judgements=Judgements.read(judgements) if judgements else None,
         relevant_by=relevant_by,
         windows=windows,
+        seeds=seeds,
         resamples=resamples,
         seed=settings.seed,
     )
-    if windows > 1 and not {Protocol.TAIL, Protocol.ALL} & set(protocol):
-        raise DataError("--windows is of the tail protocol, which is not asked for. Add --protocol tail.")
+    for option, value in {"--windows": windows, "--seeds": seeds}.items():
+        if value > 1 and not {Protocol.TAIL, Protocol.ALL} & set(protocol):
+            raise DataError(f"{option} is of the tail protocol, which is not asked for. Add --protocol tail.")
     names = list(PROTOCOLS) if Protocol.ALL in protocol else [one.value for one in dict.fromkeys(protocol)]
     with RichProgress() as progress:
         events, catalog = read(settings, progress=progress)

@@ -14,8 +14,13 @@ from longtail.evaluate.compare import ARROW_SCHEMA, Comparison
 #: Version of the JSON that :meth:`ProtocolResult.to_dict` gives; raised when a key changes its meaning.
 FORMAT = 1
 
-#: Between the name of a section and the number of the stretch of time that it is of.
-WINDOW = ", window "
+#: Between the name of a section and the number of the stretch of time, or the seed of the trainings, that it is of.
+WINDOW, SEED = ", window ", ", seed "
+
+
+def is_part(section: str) -> bool:
+    """Whether a section of that name is of one stretch of time or one seed of several, told of together before it."""
+    return WINDOW in section or SEED in section
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class Section:
 
     Attributes:
         name: ``"whole catalog"``, ``"tail"``, or a bucket's label such as ``"1-4"``; of one stretch of several
-            ``"tail, window 1"``; of protocols with levels see :mod:`longtail.evaluate.levels`.
+            ``"tail, window 1"``, of one seed of several ``"tail, seed 0"``; of protocols with levels see
+            :mod:`longtail.evaluate.levels`.
         n_candidates: items that were ranked; where several trainings are measured together, a mean over them.
         n_relevant_items: those of them that anyone took.
         n_users: users averaged over: they took at least one of the candidates. Each counts once, with the mean of what
@@ -44,11 +50,6 @@ class Section:
     n_pairs: int
     comparisons: dict[str, Comparison]
     spread: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    @property
-    def is_window(self) -> bool:
-        """Whether it is of one stretch of time of several, which all together are told of before it."""
-        return WINDOW in self.name
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values under the names of the attributes."""

@@ -6,7 +6,7 @@ A training run is observed, user by user; the observations of one run, or of sev
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -170,6 +170,28 @@ def observe(
         )
     taken = taken_share(parts[whole], buckets, len(LABELS)).tolist() if whole else [0.0] * len(LABELS)
     return Observed(views, exposure, dict(zip(LABELS, taken, strict=True)))
+
+
+def mean_observed(runs: Sequence[Observed]) -> Observed:
+    """Several trainings observed on the same people and candidates: of every number the mean, of methods that all have.
+
+    Raises:
+        ValueError: people or candidates differ.
+    """
+    first, methods = runs[0], methods_of_all(runs)
+    views = {}
+    for name, view in first.views.items():
+        others = [run.views[name] for run in runs if name in run.views]
+        if len(others) < len(runs) or not all(view.users.equals(other.users) for other in others):
+            raise ValueError(f"{name!r} is not of the same people in all runs.")
+        values = {
+            metric: {m: np.mean([other.values[metric][m] for other in others], axis=0) for m in methods}
+            for metric in view.values
+        }
+        spread = _average([other.spread for other in others], [1] * len(others), methods)
+        views[name] = replace(view, values=values, spread=spread)
+    exposure = _average([run.exposure for run in runs], [1] * len(runs), methods)
+    return Observed(views, exposure, first.taken)
 
 
 def sum_up(runs: Sequence[Observed], *, resamples: int = 2_000, seed: int = 0) -> Measured:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from longtail.data.database import literal
 from longtail.data.events import Events
 from longtail.data.judgements import Judgements
 from longtail.evaluate.result import ProtocolResult
-from longtail.protocols.measure import Observed, methods_of_all, observe, sum_up
+from longtail.protocols.measure import Observed, mean_observed, methods_of_all, observe, sum_up
 from longtail.protocols.methods import ForeignMethod, Method, TrainedParts, standard_methods
 from longtail.protocols.pairs import HeldOut, held_out_pairs, pair_counts
 
@@ -49,8 +49,9 @@ class Options:
         judgements: what people said of neighbours, for the relevance protocol.
         relevant_by: the column of the catalog that stands in for judgements; None: the first category.
         windows: of the tail protocol: how many stretches of time are tested, each after training on what came before.
+        seeds: of the tail protocol: how many trainings each is tested with, by this and the following seeds.
         resamples: of the bootstrap over users.
-        seed: of splits, ties and bootstrap.
+        seed: of splits, ties and bootstrap, and the first of several ``seeds``.
     """
 
     k: int = 10
@@ -61,6 +62,7 @@ class Options:
     judgements: Judgements | None = None
     relevant_by: str | None = None
     windows: int = 1
+    seeds: int = 1
     resamples: int = 2_000
     seed: int = 0
 
@@ -194,6 +196,18 @@ def answer(
         tested.excluded,
         (*(f"{name} was not measured: a training run has none." for name in missing), *als_alone(parts)),
     )
+
+
+def mean_of(runs: Sequence[Found]) -> Found:
+    """The same split after several trainings, which differ in what they drew: of every number the mean.
+
+    Raises:
+        ValueError: no run, or runs that were not tested on the same people and pairs.
+    """
+    if not runs or any(run.counts != runs[0].counts for run in runs):
+        raise ValueError("Means are of one run or more on the same split.")
+    observed = tuple(mean_observed(each) for each in zip(*(run.observed for run in runs), strict=True))
+    return replace(runs[0], observed=observed, notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)))
 
 
 def conclude(

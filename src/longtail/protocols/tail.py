@@ -13,12 +13,12 @@ from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events, utc
 from longtail.data.split import by_time
-from longtail.evaluate.result import WINDOW, ProtocolResult, Section
+from longtail.evaluate.result import SEED, WINDOW, ProtocolResult, Section
 from longtail.protocols.leaks import check_training
 from longtail.protocols.measure import TAIL, WHOLE, candidate_sets, sum_up
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import pair_counts
-from longtail.protocols.run import Ask, Found, Options, answer, conclude, find_relevant
+from longtail.protocols.run import Ask, Found, Options, answer, conclude, find_relevant, mean_of
 
 QUESTION = "What will people take next, among rarely bought items?"
 
@@ -78,10 +78,14 @@ def tail(
     measured together; see :func:`longtail.protocols.measure.sum_up`. No event is tested twice. Behind stand the whole
     catalog and the tail of each stretch by itself.
 
+    A training draws: where ALS begins, who is validated on. With ``options.seeds`` each stretch is tested after so many
+    trainings, and what a person was shown counts with the mean over them (Bouthillier et al., "Accounting for variance
+    in machine learning benchmarks", 2021). Intervals then are of that mean; what a single training gave stands behind.
+
     Args:
         events: all events, with times.
         catalog: all items that may be ranked.
-        fit: trains on the events before a cut.
+        fit: trains on the events before a cut; with several seeds it must take them.
         cut: the first moment that is tested; None: :func:`default_cut`.
         cuts: instead, those of several stretches, in any order; the last ends with the events. None: ``cut`` alone or,
             where it is None too, as many of :func:`default_cuts` as ``options.windows`` says.
@@ -94,6 +98,8 @@ def tail(
         ValueError: both ``cut`` and ``cuts``.
     """
     options = options or Options()
+    if options.seeds < 1:
+        raise DataError(f"A training needs a seed; found seeds = {options.seeds}. Ask for 1 or more.")
     if cut is not None and cuts is not None:
         raise ValueError("Give either cut or cuts.")
     if cuts is None:
@@ -101,44 +107,60 @@ def tail(
     begins = sorted({utc(one) for one in cuts})
     if not begins:
         raise DataError("A split by time needs at least one cut.")
-    runs = [
-        _run(events, catalog, fit, begin, end, options, progress)
+    seeds = [None] if options.seeds == 1 else list(range(options.seed, options.seed + options.seeds))
+    # By stretch of time, then by seed.
+    trained = [
+        [_run(events, catalog, fit, begin, end, seed, options, progress) for seed in seeds]
         for begin, end in zip(begins, [*begins[1:], None], strict=True)
     ]
+    runs = [mean_of(each) for each in trained]
     split: dict[str, Any] = {
         "by": "time",
         "cut": begins[0].isoformat(),
         "first": events.first.isoformat() if events.first else None,
         "last": events.last.isoformat() if events.last else None,
     }
-    if len(begins) == 1:
-        return conclude("tail", QUESTION, runs, options, split=split)
-    split["cuts"] = [begin.isoformat() for begin in begins]
-    notes = [
-        f"{len(begins)} stretches of time were tested, each after a training of its own and up to the next: from "
-        f"{', '.join(begin.isoformat(' ', 'minutes').removesuffix(' 00:00') for begin in begins)} on. What was trained "
-        "on is told of the last; who took something in several of them counts once."
-    ]
-    if options.foreign:
+    notes = []
+    if len(begins) > 1:
+        split["cuts"] = [begin.isoformat() for begin in begins]
+        notes.append(
+            f"{len(begins)} stretches of time were tested, each after a training of its own and up to the next: from "
+            f"{', '.join(begin.isoformat(' ', 'minutes').removesuffix(' 00:00') for begin in begins)} on. What was "
+            "trained on is told of the last; who took something in several of them counts once."
+        )
+    if len(seeds) > 1:
+        split["seeds"] = seeds
+        notes.append(
+            f"Every number is the mean of {len(seeds)} trainings, by seeds {seeds[0]} to {seeds[-1]}; intervals are "
+            "over people and of that mean. What one training gave stands behind, seed by seed."
+        )
+    if options.foreign and len(begins) > 1:
         notes.append(
             f"{', '.join(method.name for method in options.foreign)}: the same files in every stretch. They must come "
             f"from a system that had seen nothing from {begins[0]} on."
         )
     result = conclude("tail", QUESTION, runs, options, split=split, notes=notes)
-    each = [part for number, run in enumerate(runs, 1) for part in _window(number, run, result.methods, options)]
+    parts: dict[str, Sequence[Found]] = {}
+    if len(begins) > 1:
+        parts |= {f"{WINDOW}{number}": [run] for number, run in enumerate(runs, 1)}
+    if len(seeds) > 1:
+        parts |= {f"{SEED}{seed}": each for seed, each in zip(seeds, zip(*trained, strict=True), strict=True)}
+    each = [section for name, of in parts.items() for section in _part(name, of, result.methods, options)]
     return replace(result, sections=(*result.sections, *each))
 
 
-def _window(number: int, run: Found, methods: Sequence[str], options: Options) -> list[Section]:
-    """The whole catalog and the tail in one stretch of several: how much these differ is in no interval of all."""
-    observed = run.observed[0]
-    few = replace(
-        observed,
-        views={name: view for name, view in observed.views.items() if name in (WHOLE, TAIL)},
-        exposure={method: observed.exposure[method] for method in methods},
-    )
-    sections = sum_up([few], resamples=options.resamples, seed=options.seed).sections
-    return [replace(part, name=f"{part.name}{WINDOW}{number}") for part in sections]
+def _part(name: str, runs: Sequence[Found], methods: Sequence[str], options: Options) -> list[Section]:
+    """Whole catalog and tail in one stretch or by one seed of several: how much these differ is in no interval."""
+    few = [
+        replace(
+            run.observed[0],
+            views={view: run.observed[0].views[view] for view in (WHOLE, TAIL) if view in run.observed[0].views},
+            exposure={method: run.observed[0].exposure[method] for method in methods},
+        )
+        for run in runs
+    ]
+    sections = sum_up(few, resamples=options.resamples, seed=options.seed).sections
+    return [replace(section, name=f"{section.name}{name}") for section in sections]
 
 
 def _run(
@@ -147,6 +169,7 @@ def _run(
     fit: Fit,
     begin: datetime,
     end: datetime | None,
+    seed: int | None,
     options: Options,
     progress: Progress,
 ) -> Found:
@@ -155,7 +178,7 @@ def _run(
     later = split.test if end is None else split.test.before(end)
     if not len(later):
         raise DataError(f"Nothing happened from {begin} to {end}, so nothing can be tested. Choose other cuts.")
-    parts = fit(split.train, catalog)
+    parts = fit(split.train, catalog) if seed is None else fit(split.train, catalog, seed=seed)
     check_training(parts, pair_counts(split.train), cut=begin)
     tested = find_relevant(parts, later, catalog, options)
     candidates = candidate_sets(parts.interactions.n_interactions, len(catalog.items), options.tail_below)

@@ -86,14 +86,21 @@ class Trainer:
         *,
         hidden: Sequence[str] = (),
         validation: Events | None = None,
+        seed: int | None = None,
     ) -> TrainedParts:
-        """Train on these events and this catalog; asked for the last run once more, it is handed out again."""
-        asked = (events.fingerprint(), tuple(hidden), None if validation is None else validation.fingerprint())
+        """Train on these events and this catalog; asked for the last run once more, it is handed out again.
+
+        A seed other than the recipe's changes what is drawn in learning, not how content is encoded.
+        """
+        recipe = self.recipe if seed is None else self.recipe.model_copy(update={"seed": seed})
+        asked = (
+            events.fingerprint(), tuple(hidden), None if validation is None else validation.fingerprint(), recipe.seed
+        )  # fmt: skip
         if self._last is not None and self._last[0] == (asked, catalog.items):
             return self._last[1]
         self._last = None
         learned = learn(
-            self.recipe,
+            recipe,
             events,
             catalog,
             hidden=hidden,
@@ -103,7 +110,7 @@ class Trainer:
             progress=self.progress,
         )
         self.choices = learned.choices
-        parts = parts_of(self.recipe, learned, article=self.article, chosen_on=self._chosen_on, progress=self.progress)
+        parts = parts_of(recipe, learned, article=self.article, chosen_on=self._chosen_on, progress=self.progress)
         self._chosen_on = parts.provenance.choices
         if not self.keep_choices:
             self._last = ((asked, catalog.items), parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from longtail.core.buckets import LABELS
 from longtail.evaluate.compare import Comparison
-from longtail.evaluate.result import ProtocolResult
+from longtail.evaluate.result import ProtocolResult, is_part
 from longtail.evaluate.result import Section as Part
 from longtail.evaluate.words import label, number, signed
 from longtail.report.html import Html, join, tag
@@ -151,7 +151,7 @@ def _rivals(result: ProtocolResult, metric: str) -> Html | None:
     lost = []
     for part in result.sections:
         comparison = part.comparisons.get(metric)
-        if comparison is None or part.is_window or MINE not in comparison.estimates:
+        if comparison is None or is_part(part.name) or MINE not in comparison.estimates:
             continue
         mine = number(comparison.estimates[MINE].mean)
         lost += [f"{part.name}: {told}, longtail {mine}" for told in _better(comparison)]
