@@ -137,8 +137,8 @@ def _seeds(found: dict[str, Any]) -> list[str]:
         ours, theirs = (comparison["estimates"][method]["mean"] for method in ("longtail", "ALS"))
         lines.append(
             f"- the same as a mean of {len(seeds)} trainings, seeds {seeds[0]} to {seeds[-1]}, {name}: "
-            f"longtail {ours:.4f}, ALS {theirs:.4f}, {ours / theirs:.2f} times it, {mean:+.4f} ({low:+.4f} to {high:+.4f}); seed by seed "
-            f"{', '.join(f'{ratio:.2f}' for ratio in ratios)} times."
+            f"longtail {ours:.4f}, ALS {theirs:.4f}, {ours / theirs:.2f} times it, {mean:+.4f} ({low:+.4f} to "
+            f"{high:+.4f}); seed by seed {', '.join(f'{ratio:.2f}' for ratio in ratios)} times."
         )
     return lines
 
