@@ -78,6 +78,6 @@ def test_of_several_seeds_the_mean_is_told_and_how_far_apart_they_are(tmp_path: 
     result = {"question": "What?", "k": 10, "methods": ["ALS", "longtail"], "split": split, "sections": sections}
     document = {"commit": "abc1234", "results": {"seeds": result}}
     (tmp_path / "fashion.json").write_text(json.dumps(document), encoding="utf-8")
-    (line,) = [line for line in TABLE["page"](tmp_path).splitlines() if "mean of 3 trainings" in line]
-    assert "seeds 0 to 2, tail: longtail 0.1400, ALS 0.1000, 1.40 times it" in line
+    (line,) = [line for line in TABLE["page"](tmp_path).splitlines() if "mean over 3 trainings" in line]
+    assert "seeds 0, 1, 2, tail: longtail 0.1400, ALS 0.1000, 1.40 times it" in line
     assert line.endswith("seed by seed 1.00, 1.40, 1.80 times.")

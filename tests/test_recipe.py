@@ -215,3 +215,10 @@ def test_all_problems_are_told_at_once_each_once() -> None:
     assert "model.precisions: found [], expected a list of at least 1." in message
     assert "model.fusion_half_lives.0: found 0.0, expected a number above 0.0." in message
     assert "als.factors: found 0, expected a number of at least 1." in message
+
+
+def test_another_seed_is_handed_down_as_well_and_leaves_the_recipe_as_it_was() -> None:
+    recipe = Recipe.parse("seed = 3\n[als]\nfactors = 9")
+    other = recipe.seeded(5)
+    assert (other.seed, other.als.seed, other.als.factors, other.text) == (5, 5, 9, recipe.text)
+    assert (recipe.seed, recipe.als.seed) == (3, 3)

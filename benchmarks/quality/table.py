@@ -82,7 +82,8 @@ def page(folder: Path) -> str:
                 "",
                 f"Commit {result.get('commit', document.get('commit'))}. Split: `{json.dumps(result['split'])}`.",
             ]
-            lines.append(f"Chosen: `{json.dumps(result.get('chosen', {}))}`.")
+            several = " in the last training" if "seeds" in result["split"] or "cuts" in result["split"] else ""
+            lines.append(f"Chosen{several}: `{json.dumps(result.get('chosen', {}))}`.")
             for rival, chosen in result.get("rivals chosen", {}).items():
                 ended = " when the time for it ended" if chosen["stopped"] else ""
                 lines.append(f"{rival}: `{chosen['setting']}`, the best of {chosen['tried']} on validation{ended}.")
@@ -131,20 +132,22 @@ def _seeds(found: dict[str, Any]) -> list[str]:
             continue
         seeds = found["fashion"]["results"]["seeds"]["split"]["seeds"]
         each = [_section(found, "fashion", "seeds", f"{name}, seed {seed}") for seed in seeds]
-        ratios = [_ratio(one["comparisons"]["ndcg@10"]["estimates"]) for one in each if one]
+        ratios = [_ratio(one["comparisons"]["ndcg@10"]["estimates"]) for one in each]
         comparison = section["comparisons"]["ndcg@10"]
         low, mean, high = _difference(comparison, "ALS")
         ours, theirs = (comparison["estimates"][method]["mean"] for method in ("longtail", "ALS"))
         lines.append(
-            f"- the same as a mean of {len(seeds)} trainings, seeds {seeds[0]} to {seeds[-1]}, {name}: "
-            f"longtail {ours:.4f}, ALS {theirs:.4f}, {ours / theirs:.2f} times it, {mean:+.4f} ({low:+.4f} to "
-            f"{high:+.4f}); seed by seed {', '.join(f'{ratio:.2f}' for ratio in ratios)} times."
+            f"- the same as a mean over {len(seeds)} trainings of each stretch, seeds "
+            f"{', '.join(map(str, seeds))}, {name}: "
+            f"longtail {ours:.4f}, ALS {theirs:.4f}, {_ratio(comparison['estimates']):.2f} times it, {mean:+.4f} "
+            f"({low:+.4f} to {high:+.4f}); seed by seed {', '.join(f'{ratio:.2f}' for ratio in ratios)} times."
         )
     return lines
 
 
 def _ratio(estimates: dict[str, Any]) -> float:
-    return float(estimates["longtail"]["mean"] / estimates["ALS"]["mean"])
+    theirs = estimates["ALS"]["mean"]
+    return float(estimates["longtail"]["mean"] / theirs) if theirs else float("inf")
 
 
 def _further(found: dict[str, Any]) -> list[str]:

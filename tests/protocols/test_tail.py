@@ -122,7 +122,7 @@ def test_of_several_seeds_the_mean_is_told_and_each(shop, honest):
     events, catalog = shop
     cuts = [START + timedelta(days=50), START + timedelta(days=65)]
     together = tail(events, catalog, honest, cuts=cuts, options=replace(FAST, seed=3, seeds=2))
-    assert [call.seed for call in honest.calls] == [3, 4, 3, 4]
+    assert [call.seed for call in honest.calls] == [103, 3, 103, 3]  # the shop's own last: others may share it
 
     def alone(seed):
         def fit(*args, **how):
@@ -130,13 +130,17 @@ def test_of_several_seeds_the_mean_is_told_and_each(shop, honest):
 
         return tail(events, catalog, fit, cuts=cuts, options=replace(FAST, seed=3))
 
-    each = {seed: alone(seed) for seed in (3, 4)}
+    each = {seed: alone(seed) for seed in (3, 103)}
     assert together.counts == each[3].counts  # of the same split, not of as many as there are trainings
     assert together.excluded == each[3].excluded
-    assert together.split["seeds"] == [3, 4]
-    assert "mean of 2 trainings, by seeds 3 to 4" in together.notes[1]
+    assert together.split["seeds"] == [3, 103]
+    assert "over 2 trainings of each stretch of time, by seeds 3, 103" in together.notes[1]
+    for method, shares in together.exposure.items():
+        for bucket, share in shares.items():
+            assert share == pytest.approx(np.mean([one.exposure[method][bucket] for one in each.values()]))
+    assert each[3].exposure["longtail"] != each[103].exposure["longtail"]
     for section in each[3].sections:
-        found, other = together.section(section.name), each[4].section(section.name)
+        found, other = together.section(section.name), each[103].section(section.name)
         for what in ("n_users", "n_users_without", "n_pairs", "n_relevant_items", "n_candidates"):
             assert getattr(found, what) == getattr(section, what)
         for metric, comparison in found.comparisons.items():
@@ -145,20 +149,20 @@ def test_of_several_seeds_the_mean_is_told_and_each(shop, honest):
                 assert estimate.mean == pytest.approx((one + two) / 2)
         novelty = [part.spread["longtail"]["novelty"] for part in (section, other)]
         assert found.spread["longtail"]["novelty"] == pytest.approx(np.mean(novelty))
-    names = [f"{name}, seed {seed}" for seed in (3, 4) for name in ("whole catalog", "tail")]
+    names = [f"{name}, seed {seed}" for seed in (3, 103) for name in ("whole catalog", "tail")]
     assert [section.name for section in together.sections[-4:]] == names
     assert all(is_part(name) for name in names)
     for name in names:
         section, _, seed = name.partition(", seed ")
         assert together.section(name).comparisons == each[int(seed)].section(section).comparisons
-    assert each[3].section("tail").comparisons != each[4].section("tail").comparisons
+    assert each[3].section("tail").comparisons != each[103].section("tail").comparisons
 
 
 def test_a_single_stretch_is_tested_with_several_seeds(shop, honest):
     events, catalog = shop
     result = tail(events, catalog, honest, options=replace(FAST, seeds=3))
-    assert [call.seed for call in honest.calls] == [0, 1, 2]
-    assert [section.name for section in result.sections[-2:]] == ["whole catalog, seed 2", "tail, seed 2"]
+    assert [call.seed for call in honest.calls] == [200, 100, 0]
+    assert [section.name for section in result.sections[-2:]] == ["whole catalog, seed 200", "tail, seed 200"]
     assert "cuts" not in result.split
     assert len(result.notes) == 1
     with pytest.raises(DataError, match="seeds = 0"):
@@ -171,15 +175,32 @@ def test_a_mean_is_of_runs_on_the_same_split(shop, honest):
     for cut in (START + timedelta(days=50), START + timedelta(days=65)):
         parts = honest(events.before(cut), catalog)
         tested = find_relevant(parts, events.since(cut), catalog, FAST)
+        whole = {"whole": np.arange(len(parts.interactions.items)) < len(catalog.items)}
         observed = observe(
-            standard_methods(parts), tested.relevant, {}, parts.interactions.n_interactions, k=5, seen=None
+            standard_methods(parts), tested.relevant, whole, parts.interactions.n_interactions, k=5, seen=None
         )
         counts = {"tested pairs": int(tested.relevant.nnz)}
         found.append(Found((observed,), pa.array(["u"]), counts, {}, ()))
-    assert mean_of(found[:1]).counts == found[0].counts
+    assert mean_of(found[:1]) is found[0]
     for wrong in ([], found):
         with pytest.raises(ValueError, match="same split"):
             mean_of(wrong)
+    others = replace(found[0], observed=found[1].observed)
+    with pytest.raises(ValueError, match="same people"):
+        mean_of([found[0], others])
+
+
+def test_what_not_every_training_says_or_measures_is_told_so(shop, honest):
+    events, catalog = shop
+
+    def fit(*args, seed, **how):
+        parts = honest(*args, seed=seed, **how)
+        return replace(parts, article=None) if seed == 100 else parts
+
+    result = tail(events, catalog, fit, options=replace(FAST, seeds=3))
+    assert "article" not in result.methods
+    assert "article" not in result.section("tail, seed 0").comparisons["ndcg@10"].estimates
+    assert result.notes[1:] == ("In 1 of 3 trainings: article was not measured: a training run has none.",)
 
 
 def test_windows_that_cannot_be_tested_are_refused(shop, honest, make):

@@ -64,7 +64,7 @@ def evaluate(
         1, "--windows", min=1, help="tail: stretches of time that are tested, each with a training of its own."
     ),
     seeds: int = typer.Option(
-        1, "--seeds", min=1, help="tail: trainings by this and the following seeds, of which the mean is told and each."
+        1, "--seeds", min=1, help="tail: trainings by so many seeds, the recipe's first; the mean is told, and each."
     ),
     resamples: int = typer.Option(2_000, "--resamples", min=100, help="Resamples of the bootstrap over users."),
     json_file: Path | None = typer.Option(None, "--json", metavar="FILE", help="Write all results to FILE; - prints."),

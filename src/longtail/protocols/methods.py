@@ -170,7 +170,7 @@ class Fit(Protocol):
                 to be encoded and predicted like any new item. ``events`` has none of theirs.
             validation: events that choices may be scored on and that nothing else may learn from; None: the run holds
                 out a part of ``events`` itself.
-            seed: of everything drawn in training; None: the fit's own.
+            seed: of what learning draws; how content is encoded need not change with it. None: the fit's own.
         """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -49,7 +50,8 @@ class Options:
         judgements: what people said of neighbours, for the relevance protocol.
         relevant_by: the column of the catalog that stands in for judgements; None: the first category.
         windows: of the tail protocol: how many stretches of time are tested, each after training on what came before.
-        seeds: of the tail protocol: how many trainings each is tested with, by this and the following seeds.
+        seeds: of the tail protocol: how many trainings each of those is tested after, see
+            :func:`longtail.protocols.tail.tail`; 1: one, by the fit's own seed.
         resamples: of the bootstrap over users.
         seed: of splits, ties and bootstrap, and the first of several ``seeds``.
     """
@@ -201,13 +203,19 @@ def answer(
 def mean_of(runs: Sequence[Found]) -> Found:
     """The same split after several trainings, which differ in what they drew: of every number the mean.
 
+    A note that is not of every run says of how many it is.
+
     Raises:
         ValueError: no run, or runs that were not tested on the same people and pairs.
     """
     if not runs or any(run.counts != runs[0].counts for run in runs):
         raise ValueError("Means are of one run or more on the same split.")
+    if len(runs) == 1:
+        return runs[0]
     observed = tuple(mean_observed(each) for each in zip(*(run.observed for run in runs), strict=True))
-    return replace(runs[0], observed=observed, notes=tuple(dict.fromkeys(note for run in runs for note in run.notes)))
+    told = Counter(note for run in runs for note in run.notes)
+    notes = (note if n == len(runs) else f"In {n} of {len(runs)} trainings: {note}" for note, n in told.items())
+    return replace(runs[0], observed=observed, notes=tuple(notes))
 
 
 def conclude(

@@ -25,6 +25,8 @@ QUESTION = "What will people take next, among rarely bought items?"
 #: The last part of the data that is tested, whichever is shorter: these days, or this share of the whole span.
 LONGEST, SHARE = timedelta(days=28), 0.1
 _DAY = timedelta(days=1)
+#: Between the seeds of several trainings: what is drawn within one takes its seed and the numbers after it.
+APART = 100
 
 
 def default_cut(events: Events) -> datetime:
@@ -79,8 +81,9 @@ def tail(
     catalog and the tail of each stretch by itself.
 
     A training draws: where ALS begins, who is validated on. With ``options.seeds`` each stretch is tested after so many
-    trainings, and what a person was shown counts with the mean over them (Bouthillier et al., "Accounting for variance
-    in machine learning benchmarks", 2021). Intervals then are of that mean; what a single training gave stands behind.
+    trainings, by ``options.seed`` and others :data:`APART`, and what a person was shown counts with the mean over them
+    (Bouthillier et al., "Accounting for variance in machine learning benchmarks", 2021). Intervals are over people and
+    of that mean: they may be narrower than those of one training. What each gave stands behind.
 
     Args:
         events: all events, with times.
@@ -93,7 +96,8 @@ def tail(
         progress: told of each stage.
 
     Raises:
-        DataError: no times, no cut, nothing before a cut or between it and the next, or nothing that can be tested.
+        DataError: no times, no cut, no seed, nothing before a cut or between it and the next, or nothing that can be
+            tested.
         LeakError: training saw what is tested.
         ValueError: both ``cut`` and ``cuts``.
     """
@@ -107,10 +111,10 @@ def tail(
     begins = sorted({utc(one) for one in cuts})
     if not begins:
         raise DataError("A split by time needs at least one cut.")
-    seeds = [None] if options.seeds == 1 else list(range(options.seed, options.seed + options.seeds))
-    # By stretch of time, then by seed.
+    seeds = [None] if options.seeds == 1 else [options.seed + APART * number for number in range(options.seeds)]
+    # By stretch of time, then by seed; the shop's own is trained last, which is then shared with other protocols.
     trained = [
-        [_run(events, catalog, fit, begin, end, seed, options, progress) for seed in seeds]
+        [_run(events, catalog, fit, begin, end, seed, options, progress) for seed in reversed(seeds)][::-1]
         for begin, end in zip(begins, [*begins[1:], None], strict=True)
     ]
     runs = [mean_of(each) for each in trained]
@@ -131,8 +135,9 @@ def tail(
     if len(seeds) > 1:
         split["seeds"] = seeds
         notes.append(
-            f"Every number is the mean of {len(seeds)} trainings, by seeds {seeds[0]} to {seeds[-1]}; intervals are "
-            "over people and of that mean. What one training gave stands behind, seed by seed."
+            f"Metrics and spread are means over {len(seeds)} trainings of each stretch of time, by seeds "
+            f"{', '.join(map(str, seeds))}. Intervals are over people and of that mean, not of what one training would "
+            "give; what each gave stands behind."
         )
     if options.foreign and len(begins) > 1:
         notes.append(
@@ -140,13 +145,13 @@ def tail(
             f"from a system that had seen nothing from {begins[0]} on."
         )
     result = conclude("tail", QUESTION, runs, options, split=split, notes=notes)
-    parts: dict[str, Sequence[Found]] = {}
+    found: dict[str, Sequence[Found]] = {}
     if len(begins) > 1:
-        parts |= {f"{WINDOW}{number}": [run] for number, run in enumerate(runs, 1)}
+        found |= {f"{WINDOW}{number}": [run] for number, run in enumerate(runs, 1)}
     if len(seeds) > 1:
-        parts |= {f"{SEED}{seed}": each for seed, each in zip(seeds, zip(*trained, strict=True), strict=True)}
-    each = [section for name, of in parts.items() for section in _part(name, of, result.methods, options)]
-    return replace(result, sections=(*result.sections, *each))
+        found |= {f"{SEED}{seed}": of_seed for seed, of_seed in zip(seeds, zip(*trained, strict=True), strict=True)}
+    sections = [section for name, some in found.items() for section in _part(name, some, result.methods, options)]
+    return replace(result, sections=(*result.sections, *sections))
 
 
 def _part(name: str, runs: Sequence[Found], methods: Sequence[str], options: Options) -> list[Section]:

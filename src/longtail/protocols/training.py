@@ -90,9 +90,9 @@ class Trainer:
     ) -> TrainedParts:
         """Train on these events and this catalog; asked for the last run once more, it is handed out again.
 
-        A seed other than the recipe's changes what is drawn in learning, not how content is encoded.
+        A seed other than the recipe's changes what learning draws, not how content is encoded.
         """
-        recipe = self.recipe if seed is None else self.recipe.model_copy(update={"seed": seed})
+        recipe = self.recipe if seed is None else self.recipe.seeded(seed)
         asked = (
             events.fingerprint(), tuple(hidden), None if validation is None else validation.fingerprint(), recipe.seed
         )  # fmt: skip

@@ -135,13 +135,15 @@ class Recipe(Settings):
         recipe._data = None if data is None else Path(data)
         return recipe
 
+    def seeded(self, seed: int) -> Self:
+        """The same recipe with another seed, in its sections as well."""
+        other = self.model_copy(update={"seed": seed})
+        _hand_down(other)
+        return other
+
     @model_validator(mode="after")
-    def _hand_down(self) -> Self:
-        for section in ("als", "model"):
-            own = {key: getattr(self, key) for key in SHARED if _has(type(self), section, key)}
-            if own:
-                # The way pydantic itself fills frozen models; a copy would validate this model again.
-                self.__dict__[section] = getattr(self, section).model_copy(update=own)
+    def _parts_share(self) -> Self:
+        _hand_down(self)
         return self
 
     @model_validator(mode="after")
@@ -150,6 +152,15 @@ class Recipe(Settings):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+
+def _hand_down(recipe: Recipe) -> None:
+    """Give the sections what is set once for all."""
+    for section in ("als", "model"):
+        own = {key: getattr(recipe, key) for key in SHARED if _has(type(recipe), section, key)}
+        if own:
+            # The way pydantic itself fills frozen models; a copy would validate this model again.
+            recipe.__dict__[section] = getattr(recipe, section).model_copy(update=own)
 
 
 def _has(recipe: type[Recipe], section: str, key: str) -> bool:

@@ -233,6 +233,8 @@ def _meaning(result: ProtocolResult) -> Html:
     cut, cuts = result.split.get("cut"), result.split.get("cuts", ())
     period = f" from {str(cut)[:10]} on" if cut else ""
     period += f", in {len(cuts)} stretches of time with a training before each" if cuts else ""
+    seeds = result.split.get("seeds", ())
+    period += f", as the mean over {len(seeds)} trainings that draw otherwise" if seeds else ""
     pairs = f"{tested:,} things that users took{period}" if tested is not None else "what users took later"
     again = ", not counting what they had taken before" if result.split.get("exclude_seen") else ""
     return note(
