@@ -119,3 +119,16 @@ def test_the_readme_tells_how_first_events_take_over(document):
         ahead == text + " Of popular items, cut the same way, ALS alone knows more than content from about 0 buyers on."
     )
     assert "900 pairs" in rows[-1]
+
+
+def test_the_readme_tells_how_far_apart_seeds_are(document):
+    def section(name, ours):
+        estimates = {"longtail": {"mean": ours}, "ALS": {"mean": 0.1}}
+        return {"name": name, "comparisons": {"ndcg@10": {"estimates": estimates}}}
+
+    sections = [section("tail", 0.13), section("tail, seed 0", 0.15), section("tail, seed 100", 0.11)]
+    seeds = {"k": 10, "split": {"seeds": [0, 100], "cuts": ["a", "b"]}, "sections": sections}
+    measured = {"complete-journey": document["results"][0], "hm-week": document}
+    assert "seeds" not in README["block"](measured | {"asked": {"results": {}}})
+    text = README["block"](measured | {"asked": {"results": {"seeds": seeds}}})
+    assert "over 2 seeds and 2 stretches of time longtail's tail is 1.30 times ALS's, by the seeds 1.10 to 1.50" in text

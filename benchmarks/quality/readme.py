@@ -14,7 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from longtail.evaluate.levels import by_level
-from longtail.evaluate.result import ProtocolResult, is_part
+from longtail.evaluate.result import SEED, ProtocolResult, is_part
 from longtail.evaluate.threshold import threshold
 from protocols import RESULTS, ROOT, cell
 
@@ -29,8 +29,9 @@ Documents = dict[str, dict[str, Any]]
 
 
 def documents() -> Documents:
-    """What was measured, by shop: results of `longtail evaluate`, or the one of `longtail demo --json`."""
+    """What was measured, by shop: results of `longtail evaluate`, or the one of `longtail demo --json`; and `asked`."""
     found = {name: RESULTS / f"{name}.json" for name in ("complete-journey", "hm-week")}
+    found["asked"] = RESULTS / "asked" / "fashion.json"
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in found.items() if path.exists()}
 
 
@@ -64,7 +65,7 @@ def block(measured: Documents) -> str:
             f"The same on fashion (H&M, {result['split']['first'][:10]} to {result['split']['last'][:10]}): "
             f"{counts['tested users']:,} customers, {counts['tested pairs']:,} pairs after "
             f"{result['split']['cut'][:10]}. All protocols on both shops, and where longtail does not help: "
-            "[results](benchmarks/quality/results).",
+            "[results](benchmarks/quality/results)." + _seeds(measured.get("asked", {})),
             *first_events(measured["hm-week"]),
         ]
     return "\n".join(lines)
@@ -92,6 +93,24 @@ def first_events(document: dict[str, Any]) -> list[str]:
         f"({counts['tested pairs']:,} pairs). *bridge* is longtail's prediction from content alone."
         + _threshold(results.get("truncated-heads")),
     ]
+
+
+def _seeds(asked: dict[str, Any]) -> str:
+    """How far apart trainings by several seeds are in fashion's tail; nothing where it was not measured."""
+    result = asked.get("results", {}).get("seeds")
+    if not result:
+        return ""
+    split, metric = result["split"], f"ndcg@{result['k']}"
+    means = {section["name"]: section["comparisons"][metric]["estimates"] for section in result["sections"]}
+    times = [
+        means[name]["longtail"]["mean"] / means[name]["ALS"]["mean"]
+        for name in ("tail", *(f"tail{SEED}{seed}" for seed in split["seeds"]))
+    ]
+    return (
+        f" These are one training's numbers, and where behaviour is a few days trainings differ: over {len(times) - 1} "
+        f"seeds and {len(split['cuts'])} stretches of time longtail's tail is {times[0]:.2f} times ALS's, by the seeds "
+        f"{min(times[1:]):.2f} to {max(times[1:]):.2f} ([asked and found](benchmarks/quality/results/asked))."
+    )
 
 
 def _threshold(result: ProtocolResult | None) -> str:
