@@ -13,8 +13,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from table import ratio, seed_by_seed
+
 from longtail.evaluate.levels import by_level
-from longtail.evaluate.result import SEED, ProtocolResult, is_part
+from longtail.evaluate.result import ProtocolResult, is_part
 from longtail.evaluate.threshold import threshold
 from protocols import RESULTS, ROOT, cell
 
@@ -100,16 +102,13 @@ def _seeds(asked: dict[str, Any]) -> str:
     result = asked.get("results", {}).get("seeds")
     if not result:
         return ""
-    split, metric = result["split"], f"ndcg@{result['k']}"
-    means = {section["name"]: section["comparisons"][metric]["estimates"] for section in result["sections"]}
-    times = [
-        means[name]["longtail"]["mean"] / means[name]["ALS"]["mean"]
-        for name in ("tail", *(f"tail{SEED}{seed}" for seed in split["seeds"]))
-    ]
+    tail = next(section for section in result["sections"] if section["name"] == "tail")
+    times = seed_by_seed(result, "tail")
+    together = ratio(tail["comparisons"][f"ndcg@{result['k']}"]["estimates"])
     return (
-        f" These are one training's numbers, and where behaviour is a few days trainings differ: over {len(times) - 1} "
-        f"seeds and {len(split['cuts'])} stretches of time longtail's tail is {times[0]:.2f} times ALS's, by the seeds "
-        f"{min(times[1:]):.2f} to {max(times[1:]):.2f} ([asked and found](benchmarks/quality/results/asked))."
+        f" These are one training's numbers, and where behaviour is a few days trainings differ: over {len(times)} "
+        f"seeds and {len(result['split']['cuts'])} stretches of time longtail's tail is {together:.2f} times ALS's, by "
+        f"the seeds {min(times):.2f} to {max(times):.2f} ([asked and found](benchmarks/quality/results/asked))."
     )
 
 

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from longtail.evaluate.result import SEED
+
 #: In place of how many times another method: the interval of the difference is above zero; or it begins above -2%.
 AHEAD, NOT_BELOW = "ahead", "not below"
 #: data set, result, section, against whom, and how many times it at least, or in which way; metric's k is the result's.
@@ -103,7 +105,7 @@ def _row(data: str, label: str, name: str, against: str, how: float | str, compa
         return f"| {data} | {label} | {name} | {against} | {asked} | not measured | | | | no |"
     ours, theirs = estimates["longtail"]["mean"], estimates[against]["mean"]
     low, mean, high = _difference(comparison, against)
-    found = ours / theirs if theirs else float("inf")
+    found = ratio(estimates, against)
     if isinstance(how, str):
         met = low > (0.0 if how == AHEAD else -0.02 * theirs)
     else:
@@ -123,31 +125,46 @@ def _difference(comparison: dict[str, Any], against: str) -> tuple[float, float,
     return float("nan"), float("nan"), float("nan")
 
 
-def _seeds(found: dict[str, Any]) -> list[str]:
-    """The same stretches of time after trainings that drew otherwise: the mean, and how far apart they are."""
-    lines = []
-    for name in ("tail", "whole catalog"):
-        section = _section(found, "fashion", "seeds", name)
-        if not section:
-            continue
-        seeds = found["fashion"]["results"]["seeds"]["split"]["seeds"]
-        each = [_section(found, "fashion", "seeds", f"{name}, seed {seed}") for seed in seeds]
-        ratios = [_ratio(one["comparisons"]["ndcg@10"]["estimates"]) for one in each]
-        comparison = section["comparisons"]["ndcg@10"]
-        low, mean, high = _difference(comparison, "ALS")
-        ours, theirs = (comparison["estimates"][method]["mean"] for method in ("longtail", "ALS"))
-        lines.append(
-            f"- the same as a mean over {len(seeds)} trainings of each stretch, seeds "
-            f"{', '.join(map(str, seeds))}, {name}: "
-            f"longtail {ours:.4f}, ALS {theirs:.4f}, {_ratio(comparison['estimates']):.2f} times it, {mean:+.4f} "
-            f"({low:+.4f} to {high:+.4f}); seed by seed {', '.join(f'{ratio:.2f}' for ratio in ratios)} times."
-        )
-    return lines
-
-
-def _ratio(estimates: dict[str, Any]) -> float:
-    theirs = estimates["ALS"]["mean"]
+def ratio(estimates: dict[str, Any], against: str = "ALS") -> float:
+    """longtail's mean by that of another method."""
+    theirs = estimates[against]["mean"]
     return float(estimates["longtail"]["mean"] / theirs) if theirs else float("inf")
+
+
+def seed_by_seed(result: dict[str, Any], name: str) -> list[float]:
+    """How many times ALS's mean longtail's is on some candidates, by each seed of a result."""
+    parts = {section["name"]: section["comparisons"][f"ndcg@{result['k']}"] for section in result["sections"]}
+    return [ratio(parts[f"{name}{SEED}{seed}"]["estimates"]) for seed in result["split"]["seeds"]]
+
+
+def _beside_als(comparison: dict[str, Any]) -> str:
+    """Both means, their ratio and the difference with its interval, whose bracket is left open."""
+    estimates = comparison["estimates"]
+    low, mean, high = _difference(comparison, "ALS")
+    return (
+        f"longtail {estimates['longtail']['mean']:.4f}, ALS {estimates['ALS']['mean']:.4f}, {ratio(estimates):.2f} "
+        f"times it, {mean:+.4f} ({low:+.4f} to {high:+.4f}"
+    )
+
+
+def _over_time(found: dict[str, Any]) -> list[str]:
+    """Fashion by time on both stretches: one training of each, and the mean over several that drew otherwise."""
+    windows, seeds = [], []
+    for name in ("tail", "whole catalog"):
+        if section := _section(found, "fashion", "windows", name):
+            windows.append(
+                f"- fashion by time, both stretches of two days that have two or more before them, {name}: "
+                f"{_beside_als(section['comparisons']['ndcg@10'])}; {section['n_users']:,} users)."
+            )
+        if section := _section(found, "fashion", "seeds", name):
+            result = found["fashion"]["results"]["seeds"]
+            drawn = result["split"]["seeds"]
+            seeds.append(
+                f"- the same as a mean over {len(drawn)} trainings of each stretch, seeds "
+                f"{', '.join(map(str, drawn))}, {name}: {_beside_als(section['comparisons']['ndcg@10'])}); seed by "
+                f"seed {', '.join(f'{times:.2f}' for times in seed_by_seed(result, name))} times."
+            )
+    return windows + seeds
 
 
 def _further(found: dict[str, Any]) -> list[str]:
@@ -158,22 +175,12 @@ def _further(found: dict[str, Any]) -> list[str]:
         lines.append(f"- citeulike, published protocol, NDCG@20: asked .245, found {value:.4f}.")
     hits = found.get("fashion", {}).get("results", {}).get("cold", {}).get("cold hits")
     if hits:
-        ratio = hits["longtail"] / hits["content kNN"] if hits["content kNN"] else float("inf")
+        times = hits["longtail"] / hits["content kNN"] if hits["content kNN"] else float("inf")
         lines.append(
             f"- fashion, mixed catalog, hits on cold items a thousand users: content kNN {hits['content kNN']:.1f}, "
-            f"longtail {hits['longtail']:.1f}: asked 0.8 of it, found {ratio:.2f}."
+            f"longtail {hits['longtail']:.1f}: asked 0.8 of it, found {times:.2f}."
         )
-    for name in ("tail", "whole catalog"):
-        if section := _section(found, "fashion", "windows", name):
-            comparison = section["comparisons"]["ndcg@10"]
-            ours, theirs = (comparison["estimates"][method]["mean"] for method in ("longtail", "ALS"))
-            low, mean, high = _difference(comparison, "ALS")
-            lines.append(
-                f"- fashion by time, both stretches of two days that have two or more before them, {name}: longtail "
-                f"{ours:.4f}, ALS {theirs:.4f}, {ours / theirs:.2f} times it, {mean:+.4f} ({low:+.4f} to {high:+.4f}; "
-                f"{section['n_users']:,} users)."
-            )
-    lines += _seeds(found)
+    lines += _over_time(found)
     similar = found.get("fashion", {}).get("results", {}).get("similar", {})
     for key, told in (
         ("lift", "as the protocol has it"),
