@@ -57,6 +57,31 @@ class TestGuard:
     def test_the_simplest_of_equals(self):
         assert pick([self.base, self.base], self.base, floor=0.1) == 0
 
+    def test_the_usual_stays_unless_the_best_gains_beyond_chance(self):
+        rng = np.random.default_rng(0)
+        usual = rng.random(400)
+
+        def quality(values):
+            return Quality(values.mean(), np.nan, 0.1, each={"overall": values})
+
+        luckier = usual + 0.01 + rng.normal(0, 0.2, 400)
+        luckier += usual.mean() + 0.01 - luckier.mean()  # ahead by one standard error
+        surely = usual * 1.02
+        base = quality(usual)
+        for candidate, won in ((luckier, 0), (surely, 1)):
+            found = [base, quality(candidate)]
+            assert pick(found, base, floor=0.0) == 1
+            assert pick(found, base, floor=0.0, usual=0, margin=2.0) == won
+            assert pick(found[::-1], base, floor=0.0, usual=1, margin=2.0) == 1 - won
+        assert pick([base, quality(luckier)], base, floor=0.0, usual=0, margin=0.5) == 1
+
+    def test_the_usual_is_not_kept_where_it_costs_overall_quality(self):
+        candidates = [Quality(0.09, 0.1, 0.1), Quality(0.1, 0.1, 0.1), Quality(0.1, 0.2, 0.1)]
+        assert pick(candidates, self.base, floor=0.1, usual=0, margin=9.0) == 2
+
+    def test_of_equals_the_usual(self):
+        assert pick([self.base, self.base], self.base, floor=0.1, usual=1) == 1
+
     def test_what_cannot_be_measured_does_not_count(self):
         assert Quality(0.2, np.nan, np.nan).gain_over(Quality(0.1, 0.5, np.nan)) == pytest.approx(np.log(2))
 
@@ -108,6 +133,32 @@ class TestJudge:
         assert judge.measure(users, moved).keeps_short(1.0)  # what was not measured costs nothing
         assert other.keeps(other.overall + 0.9 * other.noise)
         assert not other.keeps(other.overall + 1.1 * other.noise)
+
+    def test_the_error_of_a_gain_is_that_of_users_drawn_anew(self):
+        """Against the bootstrap: users drawn with replacement, the difference of gains worked out for each draw."""
+        rng = np.random.default_rng(4)
+        train = sparse.csr_array((rng.random((300, 40)) < 0.15).astype(np.float32))
+        later = sparse.csr_array((rng.random((300, 40)) < 0.1).astype(np.float32))
+        judge = Judge(train, later, k=5, tail_below=45)
+        users = rng.standard_normal((len(judge.users), 4)).astype(np.float32)
+        items = rng.standard_normal((40, 4)).astype(np.float32)
+        one, other = judge.measure(users, items), judge.measure(users, items + 0.3 * items[::-1])
+        assert {"overall", "tail", "rare"} <= set(one.each)
+        for name, values in one.each.items():
+            assert values.shape == (len(judge.users),)
+            assert np.nanmean(values) == pytest.approx(getattr(one, name))
+        assert one.gain_error(one) == 0
+        gains = []
+        for _ in range(1000):
+            drawn = rng.integers(0, len(judge.users), len(judge.users))
+            again = [
+                replace(quality, **{name: float(np.nanmean(values[drawn])) for name, values in quality.each.items()})
+                for quality in (one, other)
+            ]
+            gains.append(again[0].gain_over(one) - again[1].gain_over(one))
+        assert one.gain_error(other) == pytest.approx(np.std(gains), rel=0.1)
+        assert one.gain_error(other) == pytest.approx(other.gain_error(one))
+        assert "each" not in one.to_dict()
 
     def test_a_perfect_order_scores_one(self):
         judge = self.judge([[0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]])
@@ -234,8 +285,9 @@ class TestRounds:
 
         start = Pull(precision=1.0, scale=1.0)
         found = choose_rounds(
-            judge, run, short_of, start, self.base, scales=(0.5, 1.0, 2.0), precisions=(0.3, 1.0, 3.0), floor=0.1
-        )
+            judge, run, short_of, start, self.base, scales=(0.5, 1.0, 2.0), precisions=(0.3, 1.0, 3.0), floor=0.1,
+            margin=2.0,
+        )  # fmt: skip
         return found, ran
 
     def test_a_weaker_prior_where_the_second_round_is_better_for_it(self):
@@ -249,6 +301,28 @@ class TestRounds:
         assert quality.tail == 0.14
         assert ran == [(1.0, 1.0), (0.3, 1.0), (3.0, 1.0), (0.3, 0.5), (0.3, 2.0)]
         assert [point["round"] for point in curve[:4]] == [1, 2, 1, 2]
+
+    @pytest.mark.parametrize(("margin", "found"), [(2.0, (1.0, 2)), (0.0, (0.3, 1))])
+    def test_two_rounds_and_what_was_chosen_before_stay_unless_others_gain_beyond_chance(self, margin, found):
+        rng = np.random.default_rng(0)
+        values = {at: 0.1 + 0.01 * at + rng.normal(0, 0.5, 200) for at in range(4)}
+        judge = SimpleNamespace(
+            users=np.arange(1),
+            measure=lambda users, items, short: Quality(
+                0.1 + 0.01 * items, np.nan, 0.1, each={"overall": values[items]}
+            ),
+        )
+        rounds = {(1.0, 1.0): [1, 0, 0], (0.3, 1.0): [3, 2, 2]}
+
+        def run(pull):
+            for quality in rounds.get((pull.precision, pull.scale), [0]):
+                yield SimpleNamespace(user_factors=np.zeros((1, 2)), item_vectors=quality)
+
+        pull, number, *_ = choose_rounds(
+            judge, run, lambda state: 0.05, Pull(precision=1.0, scale=1.0), self.base, scales=(1.0,),
+            precisions=(0.3, 1.0), floor=0.1, margin=margin,
+        )  # fmt: skip
+        assert (pull.precision, number) == found
 
     def test_what_costs_overall_quality_is_not_chosen(self):
         (pull, rounds, *_), _ = self.chosen({(0.3, 1.0): [(0.09, np.nan, 0.3)]})

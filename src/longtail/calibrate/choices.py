@@ -153,10 +153,9 @@ def choose(
     with progress.task("choosing the prior"):
         pull, report["pull"] = choose_pull(
             judge, train, users, taught_first[1], has, typical, als, base, exponent=pull.exponent,
-            target_exponent=pull.target_exponent,
-            scales=settings.length_scales,
-            precisions=settings.precisions, silent_exposures=settings.silent_exposures, floor=floor, exposure=exposure,
-            new=new, start=items,
+            target_exponent=pull.target_exponent, scales=settings.length_scales, precisions=settings.precisions,
+            silent_exposures=settings.silent_exposures, floor=floor, margin=settings.margin, exposure=exposure, new=new,
+            start=items,
         )  # fmt: skip
     progress.note(f"prior: precision {pull.precision:g} λ(0), length {pull.scale:g}, exponent {pull.exponent:g}")
     seen_since = exposure
@@ -173,8 +172,9 @@ def choose(
         return solve_users(judge.short, state.item_vectors, als, exposure=exposure).factors
 
     pull, rounds, state, quality, report["rounds"] = choose_rounds(
-        judge, run, short_of, pull, base, scales=settings.length_scales, precisions=settings.precisions, floor=floor
-    )
+        judge, run, short_of, pull, base, scales=settings.length_scales, precisions=settings.precisions, floor=floor,
+        margin=settings.margin,
+    )  # fmt: skip
     progress.note(f"after whole rounds: precision {pull.precision:g} λ(0), length {pull.scale:g}")
     if not quality.keeps(floor):
         report["guard"] = "The prior cost overall quality: items with events keep to behaviour alone."

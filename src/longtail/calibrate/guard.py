@@ -7,12 +7,23 @@ from collections.abc import Sequence
 from longtail.calibrate.scoring import Quality
 
 
-def pick(candidates: Sequence[Quality], base: Quality, *, floor: float) -> int:
+def pick(
+    candidates: Sequence[Quality], base: Quality, *, floor: float, usual: int | None = None, margin: float = 0.0
+) -> int:
     """The position of the candidate of :func:`admitted` with the largest gain; arguments and errors as there.
 
-    The first of equals wins, so put the simplest first.
+    Args:
+        usual: the position of what is chosen, if it is admitted, unless the best gains beyond chance. Of many
+            candidates measured on few users the best is too often one that was lucky. None: nothing is usual, and the
+            first of equals wins, so put the simplest first.
+        margin: how many standard errors of the paired difference in gain count as chance.
     """
-    return max(admitted(candidates, base, floor=floor), key=lambda i: (candidates[i].gain_over(base), -i))
+    allowed = admitted(candidates, base, floor=floor)
+    best = max(allowed, key=lambda i: (candidates[i].gain_over(base), -i))
+    if usual is None or usual not in allowed:
+        return best
+    ahead = candidates[best].gain_over(base) - candidates[usual].gain_over(base)
+    return best if ahead > margin * candidates[best].gain_error(candidates[usual]) else usual
 
 
 def with_none(values: Sequence[float]) -> list[float]:

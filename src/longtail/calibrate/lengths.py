@@ -20,6 +20,9 @@ from longtail.calibrate.scoring import Judge, Quality
 from longtail.cf.als import AlsSettings, solve_users
 from longtail.core.arrays import Bool, Float32
 
+#: In the second round the bridge learns from blended vectors, the rarely taken items' as well: usually that is enough.
+USUAL_ROUNDS = 2
+
 
 def choose_exponent(
     judge: Judge, users: Float32, raw: Float32, exponents: Sequence[float]
@@ -55,11 +58,15 @@ def choose_pull(
     precisions: Sequence[float],
     silent_exposures: Sequence[float],
     floor: float,
+    margin: float,
     exposure: Float32,
     new: Bool | None,
     start: Float32,
 ) -> tuple[Pull, list[dict[str, Any]]]:
     """s, tau and the exposures under the guard: one after the other, twice.
+
+    Of each the usual value stays, the middle of its grid, unless another gains beyond chance: on few users the best of
+    many is one that was lucky, and which one that is changes with the seed.
 
     How far up new items stand among known ones does not count here: lengths that bring them up push rarely taken items,
     which have the same prior, over better ones. That is left to freshness, which fades as they sell.
@@ -69,7 +76,8 @@ def choose_pull(
             looks good to the old users may not to the new.
         raw: ``(n_items, d)`` predictions, out of sample; ``has``: which items have one.
         typical: see :func:`longtail.calibrate.alternation.typical_length`.
-        base: what gains are counted from; ``floor``: the least overall quality.
+        base: what gains are counted from; ``floor``: the least overall quality; ``margin``: how many standard errors of
+            the difference in gain count as chance.
         exposure: ``(n_items,)``, 0 for items without events; ``new``: see :meth:`Pull.exposure`.
         start: ``(n_items, d)`` vectors near the solution, which make each candidate a short solve.
     """
@@ -96,7 +104,7 @@ def choose_pull(
         "silent_exposure": sorted(silent_exposures),
     }
     middle = {name: values[(len(values) - 1) // 2] for name, values in axes.items()}
-    best = Pull(exponent=exponent, target_exponent=target_exponent, **middle)
+    usual = best = Pull(exponent=exponent, target_exponent=target_exponent, **middle)
     if "cold" not in judge.relevant:  # nothing tells what the silent are, so their prediction is left as it is
         del axes["silent_exposure"]
     if np.any((exposure > 0) & (exposure < 1)):  # otherwise there are no times, or nothing to tell apart
@@ -105,7 +113,8 @@ def choose_pull(
         before = best
         for name, values in axes.items():
             candidates = [replace(best, **{name: value}) for value in values]
-            chosen = pick([measure(pull) for pull in candidates], base, floor=floor)
+            at = values.index(getattr(usual, name))
+            chosen = pick([measure(pull) for pull in candidates], base, floor=floor, usual=at, margin=margin)
             best = candidates[chosen]
         if best == before:
             break
@@ -122,14 +131,17 @@ def choose_rounds(
     scales: Sequence[float],
     precisions: Sequence[float],
     floor: float,
+    margin: float,
 ) -> tuple[Pull, int, Alternation, Quality, list[dict[str, Any]]]:
     """The rounds of the alternation, and with them tau and s once more, a step of their grids either way.
+
+    Two rounds, and the pull that was chosen before, stay unless others gain beyond chance.
 
     Args:
         run: the alternation with a pull, round by round.
         short_of: the users of ``judge.short`` solved against what a round came to.
-        pull: from :func:`choose_pull`; it stays unless another gains more under the guard.
-        base, floor: see :func:`choose_pull`.
+        pull: from :func:`choose_pull`.
+        base, floor, margin: see :func:`choose_pull`.
 
     Returns:
         The pull, how many rounds, where they came to, how good that is, and the curve: a point a round.
@@ -143,16 +155,16 @@ def choose_rounds(
             told = {"precision": candidate.precision, "scale": candidate.scale, "round": number}
             curve.append({**told, **quality.to_dict()})
             tried.append((candidate, number, state, quality))
-        return best_of(tried)
+        return best_of(tried, usual=min(USUAL_ROUNDS, len(tried)) - 1)
 
     def best_of(
-        tried: list[tuple[Pull, int, Alternation, Quality]],
+        tried: list[tuple[Pull, int, Alternation, Quality]], usual: int
     ) -> tuple[Pull, int, Alternation, Quality]:
-        return tried[pick([quality for *_, quality in tried], base, floor=floor)]
+        return tried[pick([quality for *_, quality in tried], base, floor=floor, usual=usual, margin=margin)]
 
     best = attempt(pull)
     for name, values in (("precision", sorted(precisions)), ("scale", sorted(scales))):
         here = values.index(getattr(pull, name))
         near: list[Any] = [values[place] for place in (here - 1, here + 1) if 0 <= place < len(values)]
-        best = best_of([best, *(attempt(replace(best[0], **{name: value})) for value in near)])
+        best = best_of([best, *(attempt(replace(best[0], **{name: value})) for value in near)], usual=0)
     return *best, curve

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class Quality:
         noise: how large a loss of overall quality may be chance: so many standard errors of the paired difference to
             the judge's reference as the judge allows; 0 without a reference.
         short_noise: the same of ``short``.
+        each: NDCG of every judged user, ``(n_users,)``, by measure; NaN for who has no pairs of it. Empty: not kept.
     """
 
     overall: float
@@ -57,6 +59,7 @@ class Quality:
     mixed_rare: float = np.nan
     noise: float = 0.0
     short_noise: float = 0.0
+    each: Mapping[str, Float64] = field(default_factory=dict, compare=False, repr=False)
 
     def keeps(self, floor: float) -> bool:
         """Whether overall quality is not below a floor by more than chance."""
@@ -67,8 +70,8 @@ class Quality:
         return not self.short + self.short_noise < floor
 
     def to_dict(self) -> dict[str, float | None]:
-        """Plain JSON; None for what could not be measured."""
-        return {name: None if np.isnan(value) else value for name, value in vars(self).items()}
+        """Plain JSON, without ``each``; None for what could not be measured."""
+        return {name: None if np.isnan(value) else value for name, value in vars(self).items() if name != "each"}
 
     def gain_over(self, base: Quality) -> float:
         """How much better: the weighted mean of the logarithms of the ratios of what could be measured; 0 is equal.
@@ -83,6 +86,25 @@ class Quality:
                 total += weight * float(np.clip(np.log(max(mine, 1e-6) / max(theirs, 1e-6)), -LIMIT, LIMIT))
                 weight_sum += weight
         return total / weight_sum if weight_sum else 0.0
+
+    def gain_error(self, other: Quality) -> float:
+        """Standard error of the difference between the gains of two candidates that were measured on the same users.
+
+        Users are drawn, so that what one has in several measures counts together. A gain is linear in the logarithms of
+        means, whose differences are, in a user's terms, those of their values divided by the means: the delta method
+        (Deng, Knoblich and Lu, "Applying the Delta Method in Metric Analytics", KDD 2018). Measures that one of them
+        has not, or has nothing but zeros in, do not count; 0 without any.
+        """
+        measured = [name for name in WEIGHTS if name in self.each and name in other.each]
+        total = sum(WEIGHTS[name] for name in measured)
+        influence: Float64 | float = 0.0
+        for name in measured:
+            mine, theirs = self.each[name], other.each[name]
+            means = np.nanmean(mine), np.nanmean(theirs)
+            if min(means) > 0:
+                part = np.nan_to_num(mine / means[0] - theirs / means[1])
+                influence = influence + WEIGHTS[name] / total / np.count_nonzero(~np.isnan(mine)) * part
+        return float(np.sqrt(np.square(influence).sum()))
 
 
 class Judge:
@@ -214,9 +236,15 @@ class Judge:
     def measure_scores(self, score_block: Any, *, only: tuple[str, ...] | None = None) -> Quality:
         """Quality of any scores; rows are positions in ``self.users``."""
         names = [name for name in self.relevant if only is None or name in only]
-        values = self._values(score_block, names)
-        means = dict.fromkeys(WEIGHTS, np.nan) | {name: float(per.mean()) for name, per in values.items() if len(per)}
-        return Quality(**means, noise=self._noise("overall", values["overall"]) if "overall" in values else 0.0)
+        values = {name: per for name, per in self._values(score_block, names).items() if len(per)}
+        means = dict.fromkeys(WEIGHTS, np.nan) | {name: float(per.mean()) for name, per in values.items()}
+        noise = self._noise("overall", values["overall"]) if "overall" in values else 0.0
+        return Quality(**means, noise=noise, each={name: self._by_user(name, per) for name, per in values.items()})
+
+    def _by_user(self, name: str, values: Float64) -> Float64:
+        by_user = np.full(len(self.users), np.nan)
+        by_user[relevant_counts(self.relevant[name]) > 0] = values
+        return by_user
 
     def finds_new(self, users: Float32, items: Float32) -> bool:
         """Whether new items among themselves are found by more than luck: NDCG above two standard errors."""

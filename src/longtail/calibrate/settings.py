@@ -67,6 +67,9 @@ class CalibrationSettings(Settings):
     """The guard: share of overall quality a choice may cost. 0: none."""
     chance: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """The guard: how many standard errors of the paired difference to ALS alone count as chance and not as a cost."""
+    margin: float = Field(default=2.0, ge=0, allow_inf_nan=False)
+    """How many standard errors of the paired difference another precision, length or exposure must gain over the usual
+    one, the middle of its grid (of two the smaller), to be chosen; 0: the best as it stands."""
     validation_users: int = Field(default=4000, ge=10)
     """Users at most on whom choices are scored, drawn with the seed."""
     k: int = Field(default=10, ge=1)
