@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from longtail.calibrate import als_search
+from longtail.calibrate import als_search, lengths
 from longtail.calibrate.alternation import Pull
-from longtail.calibrate.guard import pick
+from longtail.calibrate.guard import middle, pick
 from longtail.calibrate.lengths import choose_rounds
 from longtail.calibrate.model import Length, sources
 from longtail.calibrate.scoring import Judge, Quality
@@ -57,30 +57,43 @@ class TestGuard:
     def test_the_simplest_of_equals(self):
         assert pick([self.base, self.base], self.base, floor=0.1) == 0
 
-    def test_the_usual_stays_unless_the_best_gains_beyond_chance(self):
-        rng = np.random.default_rng(0)
-        usual = rng.random(400)
+    @staticmethod
+    def ahead(by, noise, seed=0, usual=None):
+        """A candidate whose mean is the usual one's times 1 + ``by``, and whose users differ by chance."""
+        rng = np.random.default_rng(seed)
+        usual = np.full(400, 0.5) if usual is None else usual
+        values = usual + noise * rng.standard_normal(400)
+        values *= (1 + by) * usual.mean() / values.mean()
+        return Quality(values.mean(), np.nan, np.nan, each={"overall": values})
 
-        def quality(values):
-            return Quality(values.mean(), np.nan, 0.1, each={"overall": values})
+    @pytest.mark.parametrize("position", [0, 1])
+    def test_the_usual_stays_unless_another_gains_beyond_chance(self, position):
+        usual, other = self.ahead(0, 0), self.ahead(0.04, 0.2)
+        _, error = other.ahead_of(usual, usual)
+        errors = np.log(1.04) / error
+        assert 1 < errors < 3
+        found = [other, other]
+        found[position] = usual
+        for margin, won in ((0.0, 1), (0.99 * errors, 1), (1.01 * errors, 0)):
+            chosen = pick(found, usual, floor=0.0, usual=position, margin=margin)
+            assert found[chosen] is (other if won else usual)
+        assert found[pick(found, usual, floor=0.0)] is other
 
-        luckier = usual + 0.01 + rng.normal(0, 0.2, 400)
-        luckier += usual.mean() + 0.01 - luckier.mean()  # ahead by one standard error
-        surely = usual * 1.02
-        base = quality(usual)
-        for candidate, won in ((luckier, 0), (surely, 1)):
-            found = [base, quality(candidate)]
-            assert pick(found, base, floor=0.0) == 1
-            assert pick(found, base, floor=0.0, usual=0, margin=2.0) == won
-            assert pick(found[::-1], base, floor=0.0, usual=1, margin=2.0) == 1 - won
-        assert pick([base, quality(luckier)], base, floor=0.0, usual=0, margin=0.5) == 1
+    def test_a_lucky_one_does_not_hide_one_that_is_surely_better(self):
+        usual, surely, lucky = self.ahead(0, 0), self.ahead(0.03, 0.02), self.ahead(0.04, 0.4)
+        assert pick([usual, lucky], usual, floor=0.0, usual=0, margin=2.0) == 0
+        assert pick([usual, surely, lucky], usual, floor=0.0, usual=0, margin=2.0) == 1
 
     def test_the_usual_is_not_kept_where_it_costs_overall_quality(self):
-        candidates = [Quality(0.09, 0.1, 0.1), Quality(0.1, 0.1, 0.1), Quality(0.1, 0.2, 0.1)]
+        candidates = [Quality(0.09, 0.3, 0.3), Quality(0.1, 0.1, 0.1), Quality(0.1, 0.2, 0.1)]
         assert pick(candidates, self.base, floor=0.1, usual=0, margin=9.0) == 2
 
     def test_of_equals_the_usual(self):
         assert pick([self.base, self.base], self.base, floor=0.1, usual=1) == 1
+
+    @pytest.mark.parametrize(("values", "usual"), [((3.0, 0.3, 10.0, 1.0), 1.0), ((0.0, 1.0), 0.0), ((5,), 5)])
+    def test_the_middle_of_a_grid_in_any_order(self, values, usual):
+        assert middle(values) == usual
 
     def test_what_cannot_be_measured_does_not_count(self):
         assert Quality(0.2, np.nan, np.nan).gain_over(Quality(0.1, 0.5, np.nan)) == pytest.approx(np.log(2))
@@ -137,28 +150,57 @@ class TestJudge:
     def test_the_error_of_a_gain_is_that_of_users_drawn_anew(self):
         """Against the bootstrap: users drawn with replacement, the difference of gains worked out for each draw."""
         rng = np.random.default_rng(4)
-        train = sparse.csr_array((rng.random((300, 40)) < 0.15).astype(np.float32))
-        later = sparse.csr_array((rng.random((300, 40)) < 0.1).astype(np.float32))
-        judge = Judge(train, later, k=5, tail_below=45)
+        train = sparse.csr_array((rng.random((600, 40)) < 0.15).astype(np.float32))
+        later = sparse.csr_array((rng.random((600, 40)) < 0.03).astype(np.float32))
+        judge = Judge(train, later, k=5, tail_below=86)
         users = rng.standard_normal((len(judge.users), 4)).astype(np.float32)
         items = rng.standard_normal((40, 4)).astype(np.float32)
         one, other = judge.measure(users, items), judge.measure(users, items + 0.3 * items[::-1])
-        assert {"overall", "tail", "rare"} <= set(one.each)
+        base = Quality(0.1, 0.1, 0.1, rare=np.nan)
+        assert np.isnan(one.each["tail"]).mean() > 0.3  # who has nothing in the tail adds nothing there
         for name, values in one.each.items():
             assert values.shape == (len(judge.users),)
             assert np.nanmean(values) == pytest.approx(getattr(one, name))
-        assert one.gain_error(one) == 0
-        gains = []
-        for _ in range(1000):
+        assert one.ahead_of(one, base) == (0, 0)
+        differences = []
+        for _ in range(4000):
             drawn = rng.integers(0, len(judge.users), len(judge.users))
             again = [
                 replace(quality, **{name: float(np.nanmean(values[drawn])) for name, values in quality.each.items()})
                 for quality in (one, other)
             ]
-            gains.append(again[0].gain_over(one) - again[1].gain_over(one))
-        assert one.gain_error(other) == pytest.approx(np.std(gains), rel=0.1)
-        assert one.gain_error(other) == pytest.approx(other.gain_error(one))
+            differences.append(again[0].gain_over(base) - again[1].gain_over(base))
+        difference, error = one.ahead_of(other, base)
+        assert difference == pytest.approx(one.gain_over(base) - other.gain_over(base))
+        assert error == pytest.approx(np.std(differences), rel=0.05)
+        assert other.ahead_of(one, base) == pytest.approx((-difference, error))
         assert "each" not in one.to_dict()
+
+    def test_the_error_of_a_gain_by_hand(self):
+        base = Quality(0.25, np.nan, 0.25)
+        one = Quality(0.5, np.nan, 0.5, each={"overall": np.array([1.0, 0, 0.5]), "tail": np.array([1.0, np.nan, 0])})
+        other = Quality(0.5, np.nan, 0.25, each={"overall": np.full(3, 0.5), "tail": np.array([0.5, np.nan, 0])})
+        difference, error = one.ahead_of(other, base)
+        assert difference == pytest.approx(np.log(2) / 3)
+        assert error == pytest.approx(2 / 3 * np.sqrt(2 / 6))  # the tail's values are in proportion: no error of theirs
+
+    @pytest.mark.parametrize(
+        ("mine", "theirs"),
+        [([0.3, 0, 0], None), ([0.3, 0, 0], [0, 0, 0]), ([np.nan, 0.1, np.nan], [np.nan, 0.05, np.nan])],
+        ids=["not kept", "nothing but zeros", "one user"],
+    )
+    def test_where_chance_cannot_be_told_it_may_be_all_of_it(self, mine, theirs):
+        one = Quality(np.nan, 0.1, np.nan, each={"cold": np.array(mine)})
+        other = Quality(np.nan, 0.05, np.nan, each={} if theirs is None else {"cold": np.array(theirs)})
+        difference, error = one.ahead_of(other, Quality(0.1, 0.1, 0.1))
+        assert difference == pytest.approx(np.log(2))
+        assert error == pytest.approx(difference)
+
+    def test_beyond_the_cut_nothing_is_ahead_and_nothing_is_chance(self):
+        rng = np.random.default_rng(0)
+        one, other = (Quality(np.nan, np.nan, v.mean(), each={"tail": v}) for v in rng.random((2, 30)))
+        assert one.ahead_of(other, Quality(np.nan, np.nan, 0.0)) == (0, 0)
+        assert one.ahead_of(other, Quality(np.nan, np.nan, 0.1))[1] > 0
 
     def test_a_perfect_order_scores_one(self):
         judge = self.judge([[0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]])
@@ -262,6 +304,59 @@ def test_exposure_by_the_first_event_or_all_the_time():
     np.testing.assert_allclose(always, [1, 1, 0.5, 0])
 
 
+class TestPull:
+    """One solve an attempt, whose quality is known beforehand by its precision, its length and its exposures."""
+
+    matrix = sparse.csr_array(np.array([[1, 0, 1, 0], [1, 1, 0, 0], [0, 1, 0, 0]], np.float32))
+    raw = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float32)
+
+    def chosen(self, monkeypatch, gains, **kwargs):
+        """``gains``: what a quality is multiplied with where a value is taken; without ``noise`` nothing is chance."""
+        monkeypatch.setattr(
+            lengths,
+            "blend",
+            lambda matrix, users, prior, has, tau, als, exposure, start: SimpleNamespace(
+                vectors=(round(tau / kwargs["unit"], 4), round(float(prior[0, 0]), 4), exposure[3], exposure[0])
+            ),
+        )
+        monkeypatch.setattr(lengths, "solve_users", lambda *args, **_: SimpleNamespace(factors=None))
+        als = AlsSettings(factors=2)
+        kwargs["unit"] = Pull(precision=1.0).tau(als, 3)
+        rng = np.random.default_rng(0)
+        draws = {}
+
+        def measure(people, items, short):
+            quality, noise = 0.1, kwargs.get("noise", 0.0)
+            for value, gain in zip(items, gains, strict=True):
+                quality *= gain.get(round(float(value), 4), 1.0)
+            each = draws.setdefault(items, 1 + noise * rng.standard_normal(400))
+            each = quality * each / each.mean()
+            return Quality(quality, np.nan, np.nan, each={"overall": each})
+
+        judge = SimpleNamespace(
+            train=self.matrix, users=np.arange(3), short=self.matrix, relevant={"overall", "cold"}, measure=measure
+        )
+        pull, _ = lengths.choose_pull(
+            judge, self.matrix, np.zeros((3, 2), np.float32), self.raw, np.ones(4, bool), 1.0, als,
+            Quality(0.1, np.nan, np.nan), exponent=0.0, target_exponent=0.5, scales=(2.0, 0.5, 4.0, 1.0),
+            precisions=(3.0, 1.0), silent_exposures=(1.0, 0.0), floor=0.0, margin=kwargs.get("margin", 2.0),
+            exposure=np.array([0.5, 1, 1, 0], np.float32), new=None, start=np.zeros((4, 2), np.float32),
+        )  # fmt: skip
+        return pull
+
+    usual = Pull(precision=1.0, exponent=0.0, scale=1.0, target_exponent=0.5, silent_exposure=0.0, since_first=True)
+
+    def test_the_middle_of_each_grid_is_usual(self, monkeypatch):
+        assert self.chosen(monkeypatch, ({}, {}, {}, {})) == self.usual
+
+    def test_what_gains_beyond_chance_is_taken_and_what_may_be_chance_is_not(self, monkeypatch):
+        gains = ({3.0: 1.01}, {4.0: 1.02}, {1.0: 1.01}, {1.0: 1.01})
+        other = Pull(3.0, 0.0, 4.0, 0.5, 1.0, since_first=False)
+        assert self.chosen(monkeypatch, gains) == other
+        assert self.chosen(monkeypatch, gains, noise=0.5) == self.usual
+        assert self.chosen(monkeypatch, gains, noise=0.5, margin=0.0) == other
+
+
 class TestRounds:
     """Whole alternations that come to an overall quality, a tail and short histories' quality known beforehand."""
 
@@ -286,7 +381,7 @@ class TestRounds:
         start = Pull(precision=1.0, scale=1.0)
         found = choose_rounds(
             judge, run, short_of, start, self.base, scales=(0.5, 1.0, 2.0), precisions=(0.3, 1.0, 3.0), floor=0.1,
-            margin=2.0,
+            margin=0.0,
         )  # fmt: skip
         return found, ran
 
@@ -305,13 +400,14 @@ class TestRounds:
     @pytest.mark.parametrize(("margin", "found"), [(2.0, (1.0, 2)), (0.0, (0.3, 1))])
     def test_two_rounds_and_what_was_chosen_before_stay_unless_others_gain_beyond_chance(self, margin, found):
         rng = np.random.default_rng(0)
-        values = {at: 0.1 + 0.01 * at + rng.normal(0, 0.5, 200) for at in range(4)}
-        judge = SimpleNamespace(
-            users=np.arange(1),
-            measure=lambda users, items, short: Quality(
-                0.1 + 0.01 * items, np.nan, 0.1, each={"overall": values[items]}
-            ),
-        )
+        values = [
+            by * draws / draws.mean() for by, draws in zip((0.5, 0.51, 0.52, 0.53), rng.random((4, 200)), strict=True)
+        ]
+
+        def measure(users, items, short):
+            return Quality(values[items].mean(), np.nan, np.nan, each={"overall": values[items]})
+
+        judge = SimpleNamespace(users=np.arange(1), measure=measure)
         rounds = {(1.0, 1.0): [1, 0, 0], (0.3, 1.0): [3, 2, 2]}
 
         def run(pull):

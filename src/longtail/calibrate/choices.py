@@ -18,6 +18,7 @@ from longtail.calibrate.alternation import FEW, MINIMAL_R2, Alternation, Pull, a
 from longtail.calibrate.average import average_of, choose_average
 from longtail.calibrate.doubt import choose_doubt
 from longtail.calibrate.fusion import Asking, choose_freshness, choose_fusion, choose_gate
+from longtail.calibrate.guard import middle
 from longtail.calibrate.holdout import PAIRS
 from longtail.calibrate.lengths import choose_exponent, choose_pull, choose_rounds
 from longtail.calibrate.model import Fusion
@@ -279,19 +280,21 @@ def _alone(choices: Choices, why: str, progress: Progress) -> Choices:
 
 
 def _defaults(choices: Choices, settings: CalibrationSettings, note: str) -> Choices:
-    """What stands where nothing can be chosen: the default, unless the settings leave one value only."""
+    """What stands where nothing can be chosen: the usual, or the default, unless the settings leave one value only."""
     return _set(
         replace(
             choices,
             rounds=settings.rounds if settings.method == "longtail" else 0,
             field_weights=settings.field_weights or {},
             pull=_set(
-                choices.pull,
-                precision=settings.precisions,
+                replace(
+                    choices.pull,
+                    precision=middle(settings.precisions),
+                    scale=middle(settings.length_scales),
+                    silent_exposure=middle(settings.silent_exposures),
+                ),
                 exponent=settings.length_exponents,
                 target_exponent=settings.target_exponents,
-                scale=settings.length_scales,
-                silent_exposure=settings.silent_exposures,
             ),
             fusion=_set(
                 choices.fusion,

@@ -1,8 +1,12 @@
-"""The guard: among candidates that do not cost overall quality, the one that gains most."""
+"""The guard: among candidates that do not cost overall quality, the one that gains most, or the usual one.
+
+Where one is usual, others must gain beyond chance.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from longtail.calibrate.scoring import Quality
 
@@ -13,17 +17,21 @@ def pick(
     """The position of the candidate of :func:`admitted` with the largest gain; arguments and errors as there.
 
     Args:
-        usual: the position of what is chosen, if it is admitted, unless the best gains beyond chance. Of many
-            candidates measured on few users the best is too often one that was lucky. None: nothing is usual, and the
-            first of equals wins, so put the simplest first.
+        usual: the position of what is chosen if it is admitted, unless others gain beyond chance; then of these the one
+            with the largest gain. Of many candidates measured on few users the best is too often one that was lucky.
+            None, or not admitted: the first of equals wins, so put the simplest first.
         margin: how many standard errors of the paired difference in gain count as chance.
     """
     allowed = admitted(candidates, base, floor=floor)
-    best = max(allowed, key=lambda i: (candidates[i].gain_over(base), -i))
-    if usual is None or usual not in allowed:
-        return best
-    ahead = candidates[best].gain_over(base) - candidates[usual].gain_over(base)
-    return best if ahead > margin * candidates[best].gain_error(candidates[usual]) else usual
+    if usual is not None and usual in allowed:
+        ahead = {i: candidates[i].ahead_of(candidates[usual], base) for i in allowed}
+        allowed = [i for i, (difference, error) in ahead.items() if difference > margin * error] or [usual]
+    return max(allowed, key=lambda i: (candidates[i].gain_over(base), -i))
+
+
+def middle(values: Sequence[Any]) -> Any:
+    """The usual one of the values of a grid: the middle, of two in the middle the smaller."""
+    return sorted(values)[(len(values) - 1) // 2]
 
 
 def with_none(values: Sequence[float]) -> list[float]:

@@ -2,6 +2,8 @@
 
 s and tau are first chosen on one solve with the first predictions, which is cheap, and then moved by a step of their
 grids where whole alternations are better for it: predictions of a later round are worth another trust than the first.
+Of each a usual value stays unless another gains beyond chance: on few users the best of many is one that was lucky, and
+which one that is changes with the seed.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 
 from longtail.blend import blend
 from longtail.calibrate.alternation import Alternation, Pull
-from longtail.calibrate.guard import pick
+from longtail.calibrate.guard import middle, pick
 from longtail.calibrate.model import Length
 from longtail.calibrate.scoring import Judge, Quality
 from longtail.cf.als import AlsSettings, solve_users
@@ -65,8 +67,7 @@ def choose_pull(
 ) -> tuple[Pull, list[dict[str, Any]]]:
     """s, tau and the exposures under the guard: one after the other, twice.
 
-    Of each the usual value stays, the middle of its grid, unless another gains beyond chance: on few users the best of
-    many is one that was lucky, and which one that is changes with the seed.
+    The middle of each grid is usual, and exposure from the first event on.
 
     How far up new items stand among known ones does not count here: lengths that bring them up push rarely taken items,
     which have the same prior, over better ones. That is left to freshness, which fades as they sell.
@@ -103,8 +104,9 @@ def choose_pull(
         "precision": sorted(precisions),
         "silent_exposure": sorted(silent_exposures),
     }
-    middle = {name: values[(len(values) - 1) // 2] for name, values in axes.items()}
-    usual = best = Pull(exponent=exponent, target_exponent=target_exponent, **middle)
+    usual = best = Pull(
+        exponent=exponent, target_exponent=target_exponent, **{name: middle(values) for name, values in axes.items()}
+    )
     if "cold" not in judge.relevant:  # nothing tells what the silent are, so their prediction is left as it is
         del axes["silent_exposure"]
     if np.any((exposure > 0) & (exposure < 1)):  # otherwise there are no times, or nothing to tell apart
@@ -135,7 +137,7 @@ def choose_rounds(
 ) -> tuple[Pull, int, Alternation, Quality, list[dict[str, Any]]]:
     """The rounds of the alternation, and with them tau and s once more, a step of their grids either way.
 
-    Two rounds, and the pull that was chosen before, stay unless others gain beyond chance.
+    Two rounds are usual, and the pull that was chosen before.
 
     Args:
         run: the alternation with a pull, round by round.

@@ -79,32 +79,53 @@ class Quality:
         Overall quality counts as much as two of the others. The logarithms are cut at 3: what is nearly zero on
         either side must not decide everything. ``mixed``, ``mixed_rare`` and ``short`` do not count.
         """
-        total = weight_sum = 0.0
-        for name, weight in WEIGHTS.items():
-            mine, theirs = getattr(self, name), getattr(base, name)
-            if not (np.isnan(mine) or np.isnan(theirs)):
-                total += weight * float(np.clip(np.log(max(mine, 1e-6) / max(theirs, 1e-6)), -LIMIT, LIMIT))
-                weight_sum += weight
-        return total / weight_sum if weight_sum else 0.0
+        shares = self._shares(base)
+        return sum(share * self._log_ratio(base, name) for name, share in shares.items())
 
-    def gain_error(self, other: Quality) -> float:
-        """Standard error of the difference between the gains of two candidates that were measured on the same users.
+    def ahead_of(self, other: Quality, base: Quality) -> tuple[float, float]:
+        """The difference between the gains of two candidates measured on the same users, and its standard error.
 
-        Users are drawn, so that what one has in several measures counts together. A gain is linear in the logarithms of
-        means, whose differences are, in a user's terms, those of their values divided by the means: the delta method
-        (Deng, Knoblich and Lu, "Applying the Delta Method in Metric Analytics", KDD 2018). Measures that one of them
-        has not, or has nothing but zeros in, do not count; 0 without any.
+        Users are drawn, so what one has in several measures counts together. A gain is linear in the logarithms of
+        means, whose differences are, user by user, those of values divided by their means: the delta method (Deng,
+        Knoblich and Lu, "Applying the Delta Method in Metric Analytics", KDD 2018). Where that cannot tell how far a
+        measure's difference is chance, because its values were not kept or one of the two has nothing but zeros in it,
+        the error is taken to be as large as the difference.
         """
-        measured = [name for name in WEIGHTS if name in self.each and name in other.each]
-        total = sum(WEIGHTS[name] for name in measured)
+        shares = self._shares(base)
+        difference = variance = 0.0
         influence: Float64 | float = 0.0
-        for name in measured:
-            mine, theirs = self.each[name], other.each[name]
-            means = np.nanmean(mine), np.nanmean(theirs)
-            if min(means) > 0:
-                part = np.nan_to_num(mine / means[0] - theirs / means[1])
-                influence = influence + WEIGHTS[name] / total / np.count_nonzero(~np.isnan(mine)) * part
-        return float(np.sqrt(np.square(influence).sum()))
+        for name, share in shares.items():
+            ratio = self._log_ratio(base, name)
+            ahead = ratio - other._log_ratio(base, name)
+            if ahead == 0 and abs(ratio) == LIMIT:  # cut: chance moves neither
+                continue
+            difference += share * ahead
+            part = _influence(self.each.get(name), other.each.get(name))
+            if part is None:
+                variance += (share * ahead) ** 2
+            else:
+                influence = influence + share * part
+        return difference, float(np.sqrt(variance + np.square(influence).sum()))
+
+    def _shares(self, base: Quality) -> dict[str, float]:
+        """What each measure that both have counts, of 1."""
+        there = [name for name in WEIGHTS if not np.isnan(getattr(self, name) + getattr(base, name))]
+        total = sum(WEIGHTS[name] for name in there)
+        return {name: WEIGHTS[name] / total for name in there}
+
+    def _log_ratio(self, base: Quality, name: str) -> float:
+        mine, theirs = getattr(self, name), getattr(base, name)
+        return float(np.clip(np.log(max(mine, 1e-6) / max(theirs, 1e-6)), -LIMIT, LIMIT))
+
+
+def _influence(mine: Float64 | None, theirs: Float64 | None) -> Float64 | None:
+    """What each user adds to the difference of the logarithms of two means; None: that cannot be told."""
+    if mine is None or theirs is None:
+        return None
+    means, n = (np.nanmean(mine), np.nanmean(theirs)), np.count_nonzero(~np.isnan(mine))
+    if min(means) <= 0 or n < 2:
+        return None
+    return np.asarray(np.nan_to_num(mine / means[0] - theirs / means[1]) / np.sqrt(n * (n - 1)))
 
 
 class Judge:

@@ -25,7 +25,8 @@ class CalibrationSettings(Settings):
     tune_als: bool = True
     """Choose regularization and unobserved weight on validation, starting from the recipe's; ALS alone has the same."""
     rounds: int = Field(default=2, ge=1, le=6)
-    """Times the bridge is fitted and the items are solved with its predictions as prior."""
+    """Times the bridge is fitted and the items are solved with its predictions as prior, at most: two unless another
+    number gains beyond chance."""
     min_interactions: Counts = (5, 20)
     """From how many users on an item's vector teaches the first round's bridge; later rounds learn from all items with
     events. Several: the best is chosen."""
@@ -68,8 +69,8 @@ class CalibrationSettings(Settings):
     chance: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """The guard: how many standard errors of the paired difference to ALS alone count as chance and not as a cost."""
     margin: float = Field(default=2.0, ge=0, allow_inf_nan=False)
-    """How many standard errors of the paired difference another precision, length or exposure must gain over the usual
-    one, the middle of its grid (of two the smaller), to be chosen; 0: the best as it stands."""
+    """How many standard errors of the paired difference another precision, length, exposure or number of rounds must
+    gain over the usual one, the middle of its grid, to be chosen; 0: the best as it stands."""
     validation_users: int = Field(default=4000, ge=10)
     """Users at most on whom choices are scored, drawn with the seed."""
     k: int = Field(default=10, ge=1)
