@@ -245,7 +245,7 @@ def _teach(
     best: tuple[float, tuple[FittedBridge, Float32], Pull, int] | None = None
     signal = -np.inf
 
-    def attempt(bound: int, target_exponent: float) -> None:
+    def attempt(bound: int, target_exponent: float, whole: bool = False) -> None:
         nonlocal best, signal
         learn = z.any(axis=1) & (counts >= bound)
         if learn.sum() < FEW:
@@ -261,11 +261,12 @@ def _teach(
         curve.extend({**told, **point} for point in points)
         signal = max(signal, fitted.scores["r2"])
         # Less to learn from, or more to learn, must be worth it.
-        if best is None or value > best[0] * 1.01:
+        if best is None or whole or value > best[0] * 1.01:
             best = value, (fitted, raw), Pull(exponent=exponent, target_exponent=target_exponent), bound
 
-    for target_exponent in settings.target_exponents:
-        attempt(minimum, target_exponent)
+    for target_exponent in sorted(settings.target_exponents):
+        # By few pairs it cannot be told how much of a length to teach: then all, as vectors have it.
+        attempt(minimum, target_exponent, whole=not judge.knows_new)
     for bound in sorted(settings.min_interactions)[1:]:
         assert best is not None
         attempt(bound, best[2].target_exponent)
