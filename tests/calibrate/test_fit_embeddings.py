@@ -223,6 +223,38 @@ def test_an_exponent_that_few_items_can_tell_of_is_tried_all_the_same():
     assert {point["target_exponent"] for point in curve} == {0.0, 1.0}
 
 
+@pytest.mark.parametrize("enough", [1, 10**6])
+def test_how_much_of_a_length_is_taught_is_chosen_by_many_pairs_only(monkeypatch, enough):
+    from longtail.calibrate import scoring
+
+    monkeypatch.setattr(scoring, "ENOUGH_NEW", enough)
+    interactions, features, _, _ = shop(seed=1)
+    settings = QUICK.model_copy(update={"target_exponents": (1.0, 0.0)})
+    choices = fit_embeddings(interactions, features, ALS, settings).choices
+    best: dict[float, float] = {}
+    for point in choices["curves"]["teaching"]:
+        best[point["target_exponent"]] = max(best.get(point["target_exponent"], 0), point["ndcg"])
+    assert best[0.0] > best[1.0]  # directions are ranked better here, by either group
+    assert choices["pull"]["target_exponent"] == (0.0 if enough == 1 else 1.0)
+
+
+def test_the_margin_reaches_both_searches(monkeypatch):
+    from longtail.calibrate import lengths
+
+    margins = []
+    pick = lengths.pick
+
+    def watched(*args, margin, **kwargs):
+        margins.append((kwargs["usual"] is not None, margin))
+        return pick(*args, margin=margin, **kwargs)
+
+    monkeypatch.setattr(lengths, "pick", watched)
+    interactions, features, _, _ = shop()
+    curves = fit_embeddings(interactions, features, ALS, QUICK.model_copy(update={"margin": 1.5})).choices["curves"]
+    assert set(margins) == {(True, 1.5)}
+    assert len(margins) > len(curves["rounds"]) > 0  # choosing the pull on one solve and by whole rounds
+
+
 @pytest.mark.parametrize("method", ["als", "article"])
 def test_plain_users_are_those_that_a_history_folds_in_to(method):
     interactions, features, _, _ = shop()
