@@ -223,24 +223,11 @@ def test_an_exponent_that_few_items_can_tell_of_is_tried_all_the_same():
     assert {point["target_exponent"] for point in curve} == {0.0, 1.0}
 
 
-@pytest.mark.parametrize("enough", [1, 10**6])
-def test_how_much_of_a_length_is_taught_is_chosen_by_many_pairs_only(monkeypatch, enough):
-    from longtail.calibrate import scoring
+@pytest.mark.parametrize(("enough", "margin"), [(1, 0.0), (10**6, 1.5)])
+def test_the_margin_reaches_both_searches_where_few_pairs_tell_of_new_items(monkeypatch, enough, margin):
+    from longtail.calibrate import lengths, scoring
 
     monkeypatch.setattr(scoring, "ENOUGH_NEW", enough)
-    interactions, features, _, _ = shop(seed=1)
-    settings = QUICK.model_copy(update={"target_exponents": (1.0, 0.0)})
-    choices = fit_embeddings(interactions, features, ALS, settings).choices
-    best: dict[float, float] = {}
-    for point in choices["curves"]["teaching"]:
-        best[point["target_exponent"]] = max(best.get(point["target_exponent"], 0), point["ndcg"])
-    assert best[0.0] > best[1.0]  # directions are ranked better here, by either group
-    assert choices["pull"]["target_exponent"] == (0.0 if enough == 1 else 1.0)
-
-
-def test_the_margin_reaches_both_searches(monkeypatch):
-    from longtail.calibrate import lengths
-
     margins = []
     pick = lengths.pick
 
@@ -251,7 +238,7 @@ def test_the_margin_reaches_both_searches(monkeypatch):
     monkeypatch.setattr(lengths, "pick", watched)
     interactions, features, _, _ = shop()
     curves = fit_embeddings(interactions, features, ALS, QUICK.model_copy(update={"margin": 1.5})).choices["curves"]
-    assert set(margins) == {(True, 1.5)}
+    assert set(margins) == {(True, margin)}
     assert len(margins) > len(curves["rounds"]) > 0  # choosing the pull on one solve and by whole rounds
 
 

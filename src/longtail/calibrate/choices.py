@@ -151,11 +151,13 @@ def choose(
     # What was held out whole is new to this split, however long it has been in the shop.
     exposure = with_silent(train, exposure, new, 0.0)
     typical = typical_length(items, counts, minimum, settings.tail_below)
+    # A gain's error is that of its noisiest part. It must not hide what many pairs tell that new items need.
+    margin = 0.0 if judge.knows_new else settings.margin
     with progress.task("choosing the prior"):
         pull, report["pull"] = choose_pull(
             judge, train, users, taught_first[1], has, typical, als, base, exponent=pull.exponent,
             target_exponent=pull.target_exponent, scales=settings.length_scales, precisions=settings.precisions,
-            silent_exposures=settings.silent_exposures, floor=floor, margin=settings.margin, exposure=exposure, new=new,
+            silent_exposures=settings.silent_exposures, floor=floor, margin=margin, exposure=exposure, new=new,
             start=items,
         )  # fmt: skip
     progress.note(f"prior: precision {pull.precision:g} λ(0), length {pull.scale:g}, exponent {pull.exponent:g}")
@@ -174,7 +176,7 @@ def choose(
 
     pull, rounds, state, quality, report["rounds"] = choose_rounds(
         judge, run, short_of, pull, base, scales=settings.length_scales, precisions=settings.precisions, floor=floor,
-        margin=settings.margin,
+        margin=margin,
     )  # fmt: skip
     progress.note(f"after whole rounds: precision {pull.precision:g} λ(0), length {pull.scale:g}")
     if not quality.keeps(floor):
@@ -245,7 +247,7 @@ def _teach(
     best: tuple[float, tuple[FittedBridge, Float32], Pull, int] | None = None
     signal = -np.inf
 
-    def attempt(bound: int, target_exponent: float, whole: bool = False) -> None:
+    def attempt(bound: int, target_exponent: float) -> None:
         nonlocal best, signal
         learn = z.any(axis=1) & (counts >= bound)
         if learn.sum() < FEW:
@@ -261,12 +263,11 @@ def _teach(
         curve.extend({**told, **point} for point in points)
         signal = max(signal, fitted.scores["r2"])
         # Less to learn from, or more to learn, must be worth it.
-        if best is None or whole or value > best[0] * 1.01:
+        if best is None or value > best[0] * 1.01:
             best = value, (fitted, raw), Pull(exponent=exponent, target_exponent=target_exponent), bound
 
-    for target_exponent in sorted(settings.target_exponents):
-        # By few pairs it cannot be told how much of a length to teach: then all, as vectors have it.
-        attempt(minimum, target_exponent, whole=not judge.knows_new)
+    for target_exponent in settings.target_exponents:
+        attempt(minimum, target_exponent)
     for bound in sorted(settings.min_interactions)[1:]:
         assert best is not None
         attempt(bound, best[2].target_exponent)

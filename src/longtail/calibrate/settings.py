@@ -70,7 +70,8 @@ class CalibrationSettings(Settings):
     """The guard: how many standard errors of the paired difference to ALS alone count as chance and not as a cost."""
     margin: float = Field(default=2.0, ge=0, allow_inf_nan=False)
     """How many standard errors of the paired difference another precision, length, exposure or number of rounds must
-    gain over the usual one, the middle of its grid, to be chosen; 0: the best as it stands."""
+    gain over the usual one, the middle of its grid, to be chosen where fewer than 500 pairs tell of new items; 0: the
+    best as it stands."""
     validation_users: int = Field(default=4000, ge=10)
     """Users at most on whom choices are scored, drawn with the seed."""
     k: int = Field(default=10, ge=1)
