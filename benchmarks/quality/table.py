@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from longtail.evaluate.result import SEED
+from longtail.evaluate.result import SEED, WINDOW
 
 #: In place of how many times another method: the interval of the difference is above zero; or it begins above -2%.
 AHEAD, NOT_BELOW = "ahead", "not below"
@@ -137,6 +137,12 @@ def seed_by_seed(result: dict[str, Any], name: str) -> list[float]:
     return [ratio(parts[f"{name}{SEED}{seed}"]["estimates"]) for seed in result["split"]["seeds"]]
 
 
+def last_stretch(result: dict[str, Any], name: str) -> dict[str, Any]:
+    """What a result over several stretches of time has of some candidates in the last of them."""
+    wanted = f"{name}{WINDOW}{len(result['split']['cuts'])}"
+    return next(section for section in result["sections"] if section["name"] == wanted)
+
+
 def _beside_als(comparison: dict[str, Any]) -> str:
     """Both means, their ratio and the difference with its interval, whose bracket is left open."""
     estimates = comparison["estimates"]
@@ -163,6 +169,11 @@ def _over_time(found: dict[str, Any]) -> list[str]:
                 f"- the same as a mean over {len(drawn)} trainings of each stretch, seeds "
                 f"{', '.join(map(str, drawn))}, {name}: {_beside_als(section['comparisons']['ndcg@10'])}); seed by "
                 f"seed {', '.join(f'{times:.2f}' for times in seed_by_seed(result, name))} times."
+            )
+            last = last_stretch(result, name)["comparisons"]["ndcg@10"]
+            seeds.append(
+                f"- of that the last stretch alone; changes are compared on days before it, {name}: "
+                f"{_beside_als(last)})."
             )
     return windows + seeds
 
