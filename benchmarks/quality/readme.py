@@ -111,7 +111,7 @@ def _seeds(asked: dict[str, Any]) -> str:
     return (
         f" These are one training's numbers, and where behaviour is a few days trainings differ: over {len(times)} "
         f"seeds and {len(result['split']['cuts'])} stretches of time longtail's tail is {together:.2f} times ALS's, by "
-        f"the seeds {min(times):.2f} to {max(times):.2f}, and on the last stretch alone {last:.2f} "
+        f"the seeds {min(times):.2f} to {max(times):.2f}, and on the last stretch, which decides nothing, {last:.2f} "
         "([asked and found](benchmarks/quality/results/asked))."
     )
 

@@ -172,7 +172,7 @@ def _over_time(found: dict[str, Any]) -> list[str]:
             )
             last = last_stretch(result, name)["comparisons"]["ndcg@10"]
             seeds.append(
-                f"- of that the last stretch alone; changes are compared on days before it, {name}: "
+                f"- the last stretch of these alone, which decides nothing (changes are compared before it), {name}: "
                 f"{_beside_als(last)})."
             )
     return windows + seeds

@@ -64,12 +64,12 @@ class TestGuard:
         usual = np.full(400, 0.5) if usual is None else usual
         values = usual + noise * rng.standard_normal(400)
         values *= (1 + by) * usual.mean() / values.mean()
-        return Quality(values.mean(), np.nan, np.nan, each={"overall": values})
+        return Quality(values.mean(), np.nan, np.nan, by_user={"overall": values})
 
     @pytest.mark.parametrize("position", [0, 1])
     def test_the_usual_stays_unless_another_gains_beyond_chance(self, position):
         usual, other = self.ahead(0, 0), self.ahead(0.04, 0.2)
-        _, error = other.ahead_of(usual, usual)
+        _, error = other.lead_over(usual, usual)
         errors = np.log(1.04) / error
         assert 1 < errors < 3
         found = [other, other]
@@ -157,32 +157,42 @@ class TestJudge:
         items = rng.standard_normal((40, 4)).astype(np.float32)
         one, other = judge.measure(users, items), judge.measure(users, items + 0.3 * items[::-1])
         base = Quality(0.1, 0.1, 0.1, rare=np.nan)
-        assert np.isnan(one.each["tail"]).mean() > 0.3  # who has nothing in the tail adds nothing there
-        for name, values in one.each.items():
+        assert np.isnan(one.by_user["tail"]).mean() > 0.3  # who has nothing in the tail adds nothing there
+        for name, values in one.by_user.items():
             assert values.shape == (len(judge.users),)
             assert np.nanmean(values) == pytest.approx(getattr(one, name))
-        assert one.ahead_of(one, base) == (0, 0)
+        assert one.lead_over(one, base) == (0, 0)
         differences = []
         for _ in range(4000):
             drawn = rng.integers(0, len(judge.users), len(judge.users))
             again = [
-                replace(quality, **{name: float(np.nanmean(values[drawn])) for name, values in quality.each.items()})
+                replace(quality, **{name: float(np.nanmean(values[drawn])) for name, values in quality.by_user.items()})
                 for quality in (one, other)
             ]
             differences.append(again[0].gain_over(base) - again[1].gain_over(base))
-        difference, error = one.ahead_of(other, base)
+        difference, error = one.lead_over(other, base)
         assert difference == pytest.approx(one.gain_over(base) - other.gain_over(base))
-        assert error == pytest.approx(np.std(differences), rel=0.05)
-        assert other.ahead_of(one, base) == pytest.approx((-difference, error))
-        assert "each" not in one.to_dict()
+        assert error == pytest.approx(np.std(differences), rel=0.02)
+        assert other.lead_over(one, base) == pytest.approx((-difference, error))
+        assert "by_user" not in one.to_dict()
 
     def test_the_error_of_a_gain_by_hand(self):
         base = Quality(0.25, np.nan, 0.25)
-        one = Quality(0.5, np.nan, 0.5, each={"overall": np.array([1.0, 0, 0.5]), "tail": np.array([1.0, np.nan, 0])})
-        other = Quality(0.5, np.nan, 0.25, each={"overall": np.full(3, 0.5), "tail": np.array([0.5, np.nan, 0])})
-        difference, error = one.ahead_of(other, base)
+        one = Quality(
+            0.5, np.nan, 0.5, by_user={"overall": np.array([1.0, 0, 0.5]), "tail": np.array([1.0, np.nan, 0])}
+        )
+        other = Quality(0.5, np.nan, 0.25, by_user={"overall": np.full(3, 0.5), "tail": np.array([0.5, np.nan, 0])})
+        difference, error = one.lead_over(other, base)
         assert difference == pytest.approx(np.log(2) / 3)
         assert error == pytest.approx(2 / 3 * np.sqrt(2 / 6))  # the tail's values are in proportion: no error of theirs
+
+    def test_what_a_user_has_in_several_measures_counts_together(self):
+        mine, theirs = np.array([1.0, 0, 0.5]), np.full(3, 0.5)
+        one = Quality(0.5, np.nan, 0.5, by_user={"overall": mine, "tail": mine})
+        other = Quality(0.5, np.nan, 0.5, by_user={"overall": theirs, "tail": theirs})
+        assert one.lead_over(other, self.base_of_two) == (0, pytest.approx(np.sqrt(2 / 6)))
+
+    base_of_two = Quality(0.25, np.nan, 0.25)
 
     @pytest.mark.parametrize(
         ("mine", "theirs"),
@@ -190,17 +200,17 @@ class TestJudge:
         ids=["not kept", "nothing but zeros", "one user"],
     )
     def test_where_chance_cannot_be_told_it_may_be_all_of_it(self, mine, theirs):
-        one = Quality(np.nan, 0.1, np.nan, each={"cold": np.array(mine)})
-        other = Quality(np.nan, 0.05, np.nan, each={} if theirs is None else {"cold": np.array(theirs)})
-        difference, error = one.ahead_of(other, Quality(0.1, 0.1, 0.1))
+        one = Quality(np.nan, 0.1, np.nan, by_user={"cold": np.array(mine)})
+        other = Quality(np.nan, 0.05, np.nan, by_user={} if theirs is None else {"cold": np.array(theirs)})
+        difference, error = one.lead_over(other, Quality(0.1, 0.1, 0.1))
         assert difference == pytest.approx(np.log(2))
         assert error == pytest.approx(difference)
 
     def test_beyond_the_cut_nothing_is_ahead_and_nothing_is_chance(self):
         rng = np.random.default_rng(0)
-        one, other = (Quality(np.nan, np.nan, v.mean(), each={"tail": v}) for v in rng.random((2, 30)))
-        assert one.ahead_of(other, Quality(np.nan, np.nan, 0.0)) == (0, 0)
-        assert one.ahead_of(other, Quality(np.nan, np.nan, 0.1))[1] > 0
+        one, other = (Quality(np.nan, np.nan, v.mean(), by_user={"tail": v}) for v in rng.random((2, 30)))
+        assert one.lead_over(other, Quality(np.nan, np.nan, 0.0)) == (0, 0)
+        assert one.lead_over(other, Quality(np.nan, np.nan, 0.1))[1] > 0
 
     def test_a_perfect_order_scores_one(self):
         judge = self.judge([[0, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 0]])
@@ -331,7 +341,7 @@ class TestPull:
                 quality *= gain.get(round(float(value), 4), 1.0)
             each = draws.setdefault(items, 1 + noise * rng.standard_normal(400))
             each = quality * each / each.mean()
-            return Quality(quality, np.nan, np.nan, each={"overall": each})
+            return Quality(quality, np.nan, np.nan, by_user={"overall": each})
 
         judge = SimpleNamespace(
             train=self.matrix, users=np.arange(3), short=self.matrix, relevant={"overall", "cold"}, measure=measure
@@ -405,7 +415,7 @@ class TestRounds:
         ]
 
         def measure(users, items, short):
-            return Quality(values[items].mean(), np.nan, np.nan, each={"overall": values[items]})
+            return Quality(values[items].mean(), np.nan, np.nan, by_user={"overall": values[items]})
 
         judge = SimpleNamespace(users=np.arange(1), measure=measure)
         rounds = {(1.0, 1.0): [1, 0, 0], (0.3, 1.0): [3, 2, 2]}

@@ -225,21 +225,22 @@ def test_an_exponent_that_few_items_can_tell_of_is_tried_all_the_same():
 
 @pytest.mark.parametrize(("enough", "margin"), [(1, 0.0), (10**6, 1.5)])
 def test_the_margin_reaches_both_searches_where_few_pairs_tell_of_new_items(monkeypatch, enough, margin):
-    from longtail.calibrate import lengths, scoring
+    from longtail.calibrate import choices as module
+    from longtail.calibrate import scoring
 
     monkeypatch.setattr(scoring, "ENOUGH_NEW", enough)
-    margins = []
-    pick = lengths.pick
+    margins = {}
+    for name in ("choose_pull", "choose_rounds"):
 
-    def watched(*args, margin, **kwargs):
-        margins.append((kwargs["usual"] is not None, margin))
-        return pick(*args, margin=margin, **kwargs)
+        def watched(*args, search=getattr(module, name), name=name, **kwargs):
+            margins[name] = kwargs["margin"]
+            return search(*args, **kwargs)
 
-    monkeypatch.setattr(lengths, "pick", watched)
+        monkeypatch.setattr(module, name, watched)
     interactions, features, _, _ = shop()
     curves = fit_embeddings(interactions, features, ALS, QUICK.model_copy(update={"margin": 1.5})).choices["curves"]
-    assert set(margins) == {(True, margin)}
-    assert len(margins) > len(curves["rounds"]) > 0  # choosing the pull on one solve and by whole rounds
+    assert margins == {"choose_pull": margin, "choose_rounds": margin}
+    assert curves["margin"] == margin
 
 
 @pytest.mark.parametrize("method", ["als", "article"])
@@ -277,6 +278,20 @@ def test_one_value_stands_where_nothing_can_be_chosen():
     assert fusion["average_weight"] == 0.5
     usual = fit_embeddings(interactions, features, ALS, QUICK, validation=nothing).choices
     assert (usual["pull"]["precision"], usual["fusion"]["similar_weight"]) == (1.0, 0.4)
+
+
+def test_the_usual_stands_where_nothing_can_be_chosen():
+    from longtail.calibrate.choices import choose
+
+    _, features, _, _ = shop()
+    nothing = sparse.csr_array((300, 240), dtype=np.float32)
+    settings = CalibrationSettings(rounds=4)
+    chosen = choose(nothing, nothing, features, ALS, settings)
+    assert (chosen.pull.precision, chosen.pull.scale, chosen.pull.silent_exposure) == (1.0, 1.0, 0.0)
+    assert chosen.rounds == 2
+    grids = settings.model_copy(update={"length_scales": (3.0, 0.5, 2.0), "rounds": 1})
+    again = choose(nothing, nothing, features, ALS, grids)
+    assert (again.pull.scale, again.rounds) == (2.0, 1)
 
 
 def test_one_value_stands_where_there_is_a_choice():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from longtail.calibrate.fusion import FREE
-from longtail.calibrate.guard import with_none
+from longtail.calibrate.guard import middle, with_none
 from longtail.calibrate.model import Fusion, with_average
 from longtail.calibrate.scoring import Judge, Quality
 from longtail.core.arrays import Float32
@@ -63,7 +63,7 @@ def choose_average(
         return quality
 
     lives, sizes = sorted(half_lives), with_none(weights)
-    chosen = Fusion(average_weight=sizes[0], average_half_at=lives[(len(lives) - 1) // 2])
+    chosen = Fusion(average_weight=sizes[0], average_half_at=middle(lives))
     best = short_of(chosen)
     without = measure(chosen, best)
     enough = without.gain_over(base) - FREE

@@ -20,7 +20,7 @@ from longtail.calibrate.doubt import choose_doubt
 from longtail.calibrate.fusion import Asking, choose_freshness, choose_fusion, choose_gate
 from longtail.calibrate.guard import middle
 from longtail.calibrate.holdout import PAIRS
-from longtail.calibrate.lengths import choose_exponent, choose_pull, choose_rounds
+from longtail.calibrate.lengths import USUAL_ROUNDS, choose_exponent, choose_pull, choose_rounds
 from longtail.calibrate.model import Fusion
 from longtail.calibrate.scoring import Judge
 from longtail.calibrate.settings import CalibrationSettings
@@ -95,7 +95,7 @@ def choose(
     if not judge.usable:
         note = "Validation holds next to nothing to choose by: every choice is a default."
         progress.note(note)
-        return _defaults(Choices(als=als, rounds=settings.rounds), settings, note)
+        return _defaults(Choices(als=als), settings, note)
     quick = settings.bridge.model_copy(update={"landmarks": min(settings.bridge.landmarks, TRIAL_LANDMARKS)})
     report: dict[str, Any] = {"users": len(judge.users), "pairs": {k: int(v.nnz) for k, v in judge.relevant.items()}}
     if settings.tune_als:
@@ -152,7 +152,9 @@ def choose(
     exposure = with_silent(train, exposure, new, 0.0)
     typical = typical_length(items, counts, minimum, settings.tail_below)
     # A gain's error is that of its noisiest part. It must not hide what many pairs tell that new items need.
-    margin = 0.0 if judge.knows_new else settings.margin
+    report["margin"] = margin = 0.0 if judge.knows_new else settings.margin
+    if margin:
+        progress.note("Few pairs tell of new items: the usual prior stays unless another gains beyond chance.")
     with progress.task("choosing the prior"):
         pull, report["pull"] = choose_pull(
             judge, train, users, taught_first[1], has, typical, als, base, exponent=pull.exponent,
@@ -286,7 +288,7 @@ def _defaults(choices: Choices, settings: CalibrationSettings, note: str) -> Cho
     return _set(
         replace(
             choices,
-            rounds=settings.rounds if settings.method == "longtail" else 0,
+            rounds=min(USUAL_ROUNDS, settings.rounds) if settings.method == "longtail" else 0,
             field_weights=settings.field_weights or {},
             pull=_set(
                 replace(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from longtail.calibrate.guard import admitted, pick, with_none
+from longtail.calibrate.guard import admitted, middle, pick, with_none
 from longtail.calibrate.model import Fusion, with_average
 from longtail.calibrate.scoring import ENOUGH_PAIRS, Judge, Quality
 from longtail.calibrate.similar_queries import Weighing, draw_queries
@@ -89,9 +89,9 @@ def choose_fusion(
         ``fusion`` with both, and the curve.
     """
     lives, sizes = sorted(half_lives), with_none(weights)
-    middle = replace(fusion, half_at=lives[len(lives) // 2], weight=sizes[0] * asking.typical)
-    without = asking.quality(middle)
-    tried = {middle: without}
+    start = replace(fusion, half_at=middle(lives), weight=sizes[0] * asking.typical)
+    without = asking.quality(start)
+    tried = {start: without}
 
     def best_of(candidates: list[Fusion]) -> Fusion:
         for candidate in candidates:
@@ -108,7 +108,7 @@ def choose_fusion(
         kept = admitted(qualities, base, floor=floor)
         return safe[max(i for i in kept if qualities[i].gain_over(base) >= enough)]
 
-    best = best_of([replace(middle, weight=weight * asking.typical) for weight in sizes])
+    best = best_of([replace(start, weight=weight * asking.typical) for weight in sizes])
     if best.weight:
         best = best_of([replace(best, half_at=half_at) for half_at in lives])
     return best, [
@@ -195,7 +195,7 @@ def choose_gate(
         ``fusion`` with the gate at no interactions and the interactions at which it is halved, and the curve.
     """
     lives = sorted(half_lives)
-    fusion = replace(fusion, similar_weight=with_none(gates)[0], similar_half_at=lives[len(lives) // 2])
+    fusion = replace(fusion, similar_weight=with_none(gates)[0], similar_half_at=middle(lives))
     asked = draw_queries(validation, (n_interactions < tail_below) & content.any(axis=1), seed)
     together = asked.together
     if together.nnz < ENOUGH_PAIRS:

@@ -24,7 +24,7 @@ def pick(
     """
     allowed = admitted(candidates, base, floor=floor)
     if usual is not None and usual in allowed:
-        ahead = {i: candidates[i].ahead_of(candidates[usual], base) for i in allowed}
+        ahead = {i: candidates[i].lead_over(candidates[usual], base) for i in allowed}
         allowed = [i for i, (difference, error) in ahead.items() if difference > margin * error] or [usual]
     return max(allowed, key=lambda i: (candidates[i].gain_over(base), -i))
 

@@ -2,8 +2,8 @@
 
 s and tau are first chosen on one solve with the first predictions, which is cheap, and then moved by a step of their
 grids where whole alternations are better for it: predictions of a later round are worth another trust than the first.
-Of each a usual value stays unless another gains beyond chance: on few users the best of many is one that was lucky, and
-which one that is changes with the seed.
+Where few pairs tell of new items, of each a usual value stays unless another gains beyond chance: on few users the best
+of many is one that was lucky, and which one that is changes with the seed.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Quality:
         noise: how large a loss of overall quality may be chance: so many standard errors of the paired difference to
             the judge's reference as the judge allows; 0 without a reference.
         short_noise: the same of ``short``.
-        each: NDCG of every judged user, ``(n_users,)``, by measure; NaN for who has no pairs of it. Empty: not kept.
+        by_user: NDCG of every judged user, ``(n_users,)``, by measure; NaN for who has no pairs of it. Empty: not kept.
     """
 
     overall: float
@@ -59,7 +59,7 @@ class Quality:
     mixed_rare: float = np.nan
     noise: float = 0.0
     short_noise: float = 0.0
-    each: Mapping[str, Float64] = field(default_factory=dict, compare=False, repr=False)
+    by_user: Mapping[str, Float64] = field(default_factory=dict, compare=False, repr=False)
 
     def keeps(self, floor: float) -> bool:
         """Whether overall quality is not below a floor by more than chance."""
@@ -70,8 +70,8 @@ class Quality:
         return not self.short + self.short_noise < floor
 
     def to_dict(self) -> dict[str, float | None]:
-        """Plain JSON, without ``each``; None for what could not be measured."""
-        return {name: None if np.isnan(value) else value for name, value in vars(self).items() if name != "each"}
+        """Plain JSON, without ``by_user``; None for what could not be measured."""
+        return {name: None if np.isnan(value) else value for name, value in vars(self).items() if name != "by_user"}
 
     def gain_over(self, base: Quality) -> float:
         """How much better: the weighted mean of the logarithms of the ratios of what could be measured; 0 is equal.
@@ -82,14 +82,14 @@ class Quality:
         shares = self._shares(base)
         return sum(share * self._log_ratio(base, name) for name, share in shares.items())
 
-    def ahead_of(self, other: Quality, base: Quality) -> tuple[float, float]:
+    def lead_over(self, other: Quality, base: Quality) -> tuple[float, float]:
         """The difference between the gains of two candidates measured on the same users, and its standard error.
 
         Users are drawn, so what one has in several measures counts together. A gain is linear in the logarithms of
         means, whose differences are, user by user, those of values divided by their means: the delta method (Deng,
         Knoblich and Lu, "Applying the Delta Method in Metric Analytics", KDD 2018). Where that cannot tell how far a
-        measure's difference is chance, because its values were not kept or one of the two has nothing but zeros in it,
-        the error is taken to be as large as the difference.
+        measure's difference is chance, because its values were not kept, one of the two has nothing but zeros in it or
+        one user alone has pairs of it, the error is taken to be as large as the difference.
         """
         shares = self._shares(base)
         difference = variance = 0.0
@@ -100,7 +100,7 @@ class Quality:
             if ahead == 0 and abs(ratio) == LIMIT:  # cut: chance moves neither
                 continue
             difference += share * ahead
-            part = _influence(self.each.get(name), other.each.get(name))
+            part = _influence(self.by_user.get(name), other.by_user.get(name))
             if part is None:
                 variance += (share * ahead) ** 2
             else:
@@ -260,7 +260,7 @@ class Judge:
         values = {name: per for name, per in self._values(score_block, names).items() if len(per)}
         means = dict.fromkeys(WEIGHTS, np.nan) | {name: float(per.mean()) for name, per in values.items()}
         noise = self._noise("overall", values["overall"]) if "overall" in values else 0.0
-        return Quality(**means, noise=noise, each={name: self._by_user(name, per) for name, per in values.items()})
+        return Quality(**means, noise=noise, by_user={name: self._by_user(name, per) for name, per in values.items()})
 
     def _by_user(self, name: str, values: Float64) -> Float64:
         by_user = np.full(len(self.users), np.nan)

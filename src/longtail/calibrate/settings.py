@@ -25,23 +25,25 @@ class CalibrationSettings(Settings):
     tune_als: bool = True
     """Choose regularization and unobserved weight on validation, starting from the recipe's; ALS alone has the same."""
     rounds: int = Field(default=2, ge=1, le=6)
-    """Times the bridge is fitted and the items are solved with its predictions as prior, at most: two unless another
-    number gains beyond chance."""
+    """Times the bridge is fitted and the items are solved with its predictions as prior, at most: two are usual, see
+    margin."""
     min_interactions: Counts = (5, 20)
     """From how many users on an item's vector teaches the first round's bridge; later rounds learn from all items with
     events. Several: the best is chosen."""
     article_threshold: int | None = Field(default=None, ge=1)
     """Where the article's method switches to behaviour. None: 300, or what leaves a fifth of the catalog above it."""
     precisions: AtLeastZero = (0.3, 1.0, 3.0, 10.0)
-    """How firmly an item is held to its prediction, in multiples of the penalty an item without events has."""
+    """How firmly an item is held to its prediction, in multiples of the penalty an item without events has. The
+    middle is usual, see margin."""
     target_exponents: Shares = (0.0, 0.5, 1.0)
     """How much of the learned vectors' length the bridge is taught: 0 directions only, 1 the vectors as they are."""
     length_exponents: Shares = (0.0, 0.5, 1.0)
     """beta in s f |f|^(beta - 1): 0 forgets how sure a prediction is, 1 keeps it in its length."""
     length_scales: Positive = (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
-    """s, in multiples of the typical length of a learned vector."""
+    """s, in multiples of the typical length of a learned vector. The middle is usual, see margin."""
     silent_exposures: Shares = (0.0, 1.0)
-    """How far items on sale that nobody took count as seen and not wanted; 0 makes them as good as new."""
+    """How far items on sale that nobody took count as seen and not wanted; 0 makes them as good as new. The middle
+    is usual, see margin."""
     content_dimensions: int = Field(default=384, ge=1)
     """Dimensions at most of an item's content beside its vector; the index has them and those of the factors."""
     fusion_weights: AtLeastZero = (0.0, 0.3, 0.6, 1.0, 1.5, 2.5)
@@ -69,9 +71,10 @@ class CalibrationSettings(Settings):
     chance: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """The guard: how many standard errors of the paired difference to ALS alone count as chance and not as a cost."""
     margin: float = Field(default=2.0, ge=0, allow_inf_nan=False)
-    """How many standard errors of the paired difference another precision, length, exposure or number of rounds must
-    gain over the usual one, the middle of its grid, to be chosen where fewer than 500 pairs tell of new items; 0: the
-    best as it stands."""
+    """Where fewer than 500 pairs of the scored users are with new items: by how many standard errors of the paired
+    difference another precision, length, exposure or number of rounds must gain over the usual one to be chosen. Usual
+    are the middle of a grid, of two in the middle the smaller, exposure from the first event on, and two rounds. 0: the
+    largest gain as it stands."""
     validation_users: int = Field(default=4000, ge=10)
     """Users at most on whom choices are scored, drawn with the seed."""
     k: int = Field(default=10, ge=1)
