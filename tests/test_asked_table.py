@@ -74,10 +74,14 @@ def test_what_a_rival_was_tuned_to_and_why_one_is_missing_are_told(tmp_path: Pat
 def test_of_several_seeds_the_mean_is_told_and_how_far_apart_they_are(tmp_path: Path) -> None:
     sections = [_section("tail", {"ALS": 0.1, "longtail": 0.14})]
     sections += [_section(f"tail, seed {seed}", {"ALS": 0.1, "longtail": 0.1 + 0.04 * seed}) for seed in (0, 1, 2)]
-    split = {"seeds": [0, 1, 2]}
+    sections += [_section(f"tail, window {w}", {"ALS": 0.1, "longtail": 0.1 + 0.03 * w}) for w in (1, 2)]
+    split = {"seeds": [0, 1, 2], "cuts": ["2020-01-01", "2020-01-03"]}
     result = {"question": "What?", "k": 10, "methods": ["ALS", "longtail"], "split": split, "sections": sections}
     document = {"commit": "abc1234", "results": {"seeds": result}}
     (tmp_path / "fashion.json").write_text(json.dumps(document), encoding="utf-8")
-    (line,) = [line for line in TABLE["page"](tmp_path).splitlines() if "mean over 3 trainings" in line]
+    lines = TABLE["page"](tmp_path).splitlines()
+    (line,) = [line for line in lines if "mean over 3 trainings" in line]
+    (last,) = [line for line in lines if "last stretch of these alone" in line]
+    assert "tail: longtail 0.1600, ALS 0.1000, 1.60 times it" in last
     assert "seeds 0, 1, 2, tail: longtail 0.1400, ALS 0.1000, 1.40 times it" in line
     assert line.endswith("seed by seed 1.00, 1.40, 1.80 times.")
