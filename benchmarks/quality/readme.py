@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from table import last_stretch, ratio, seed_by_seed
+from table import last_stretch, ratio, section_of, seed_by_seed
 
 from longtail.evaluate.levels import by_level
 from longtail.evaluate.result import ProtocolResult, is_part
@@ -102,11 +102,10 @@ def _seeds(asked: dict[str, Any]) -> str:
     result = asked.get("results", {}).get("seeds")
     if not result:
         return ""
-    tail = next(section for section in result["sections"] if section["name"] == "tail")
     times = seed_by_seed(result, "tail")
     together, last = (
         ratio(section["comparisons"][f"ndcg@{result['k']}"]["estimates"])
-        for section in (tail, last_stretch(result, "tail"))
+        for section in (section_of(result, "tail"), last_stretch(result, "tail"))
     )
     return (
         f" These are one training's numbers, and where behaviour is a few days trainings differ: over {len(times)} "

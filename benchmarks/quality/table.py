@@ -95,7 +95,12 @@ def page(folder: Path) -> str:
 
 def _section(found: dict[str, Any], data: str, label: str, name: str) -> Any:
     result = found.get(data, {}).get("results", {}).get(label)
-    return result and next((section for section in result["sections"] if section["name"] == name), None)
+    return result and section_of(result, name)
+
+
+def section_of(result: dict[str, Any], name: str) -> Any:
+    """What a result has of some candidates; None where it has nothing."""
+    return next((section for section in result["sections"] if section["name"] == name), None)
 
 
 def _row(data: str, label: str, name: str, against: str, how: float | str, comparison: dict[str, Any]) -> str:
@@ -133,14 +138,13 @@ def ratio(estimates: dict[str, Any], against: str = "ALS") -> float:
 
 def seed_by_seed(result: dict[str, Any], name: str) -> list[float]:
     """How many times ALS's mean longtail's is on some candidates, by each seed of a result."""
-    parts = {section["name"]: section["comparisons"][f"ndcg@{result['k']}"] for section in result["sections"]}
-    return [ratio(parts[f"{name}{SEED}{seed}"]["estimates"]) for seed in result["split"]["seeds"]]
+    parts = [section_of(result, f"{name}{SEED}{seed}") for seed in result["split"]["seeds"]]
+    return [ratio(part["comparisons"][f"ndcg@{result['k']}"]["estimates"]) for part in parts]
 
 
-def last_stretch(result: dict[str, Any], name: str) -> dict[str, Any]:
+def last_stretch(result: dict[str, Any], name: str) -> Any:
     """What a result over several stretches of time has of some candidates in the last of them."""
-    wanted = f"{name}{WINDOW}{len(result['split']['cuts'])}"
-    return next(section for section in result["sections"] if section["name"] == wanted)
+    return section_of(result, f"{name}{WINDOW}{len(result['split']['cuts'])}")
 
 
 def _beside_als(comparison: dict[str, Any]) -> str:

@@ -6,7 +6,8 @@ from scipy import sparse
 
 from longtail.calibrate.average import average_of, choose_average
 from longtail.calibrate.model import Fusion, with_average
-from longtail.calibrate.scoring import SHORT, Judge, Quality
+from longtail.calibrate.quality import Quality
+from longtail.calibrate.scoring import SHORT, Judge
 
 N_USERS, N_ITEMS = 400, 60
 

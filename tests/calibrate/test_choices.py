@@ -10,7 +10,8 @@ from longtail.calibrate.alternation import Pull
 from longtail.calibrate.guard import middle, pick
 from longtail.calibrate.lengths import choose_rounds
 from longtail.calibrate.model import Length, sources
-from longtail.calibrate.scoring import Judge, Quality
+from longtail.calibrate.quality import Quality
+from longtail.calibrate.scoring import Judge
 from longtail.cf.als import AlsSettings
 from longtail.core.ranking import SOURCES
 
@@ -58,12 +59,10 @@ class TestGuard:
         assert pick([self.base, self.base], self.base, floor=0.1) == 0
 
     @staticmethod
-    def ahead(by, noise, seed=0, usual=None):
+    def ahead(by, noise):
         """A candidate whose mean is the usual one's times 1 + ``by``, and whose users differ by chance."""
-        rng = np.random.default_rng(seed)
-        usual = np.full(400, 0.5) if usual is None else usual
-        values = usual + noise * rng.standard_normal(400)
-        values *= (1 + by) * usual.mean() / values.mean()
+        values = 0.5 + noise * np.random.default_rng(0).standard_normal(400)
+        values *= (1 + by) * 0.5 / values.mean()
         return Quality(values.mean(), np.nan, np.nan, by_user={"overall": values})
 
     @pytest.mark.parametrize("position", [0, 1])
@@ -190,9 +189,7 @@ class TestJudge:
         mine, theirs = np.array([1.0, 0, 0.5]), np.full(3, 0.5)
         one = Quality(0.5, np.nan, 0.5, by_user={"overall": mine, "tail": mine})
         other = Quality(0.5, np.nan, 0.5, by_user={"overall": theirs, "tail": theirs})
-        assert one.lead_over(other, self.base_of_two) == (0, pytest.approx(np.sqrt(2 / 6)))
-
-    base_of_two = Quality(0.25, np.nan, 0.25)
+        assert one.lead_over(other, Quality(0.25, np.nan, 0.25)) == (0, pytest.approx(np.sqrt(2 / 6)))
 
     @pytest.mark.parametrize(
         ("mine", "theirs"),

@@ -14,7 +14,8 @@ import longtail.calibrate.fusion
 import longtail.calibrate.scoring
 from longtail.calibrate.fusion import SPENT_ON_NEW, TRADED, Asking, choose_freshness, choose_fusion
 from longtail.calibrate.model import Fusion
-from longtail.calibrate.scoring import Judge, Quality, only_columns
+from longtail.calibrate.quality import Quality
+from longtail.calibrate.scoring import Judge, only_columns
 from longtail.cf.als import AlsSettings, fit_als
 
 KINDS, EACH, N_USERS = 8, 30, 600

@@ -11,7 +11,8 @@ import numpy as np
 from longtail.calibrate.fusion import FREE
 from longtail.calibrate.guard import middle, with_none
 from longtail.calibrate.model import Fusion, with_average
-from longtail.calibrate.scoring import Judge, Quality
+from longtail.calibrate.quality import Quality
+from longtail.calibrate.scoring import Judge
 from longtail.core.arrays import Float32
 
 

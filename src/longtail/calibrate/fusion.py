@@ -12,7 +12,8 @@ from scipy import sparse
 
 from longtail.calibrate.guard import admitted, middle, pick, with_none
 from longtail.calibrate.model import Fusion, with_average
-from longtail.calibrate.scoring import ENOUGH_PAIRS, Judge, Quality
+from longtail.calibrate.quality import Quality
+from longtail.calibrate.scoring import ENOUGH_PAIRS, Judge
 from longtail.calibrate.similar_queries import Weighing, draw_queries
 from longtail.cf.als import AlsSettings, solve_users
 from longtail.core.arrays import Float32, Int64

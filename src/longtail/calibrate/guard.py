@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from longtail.calibrate.scoring import Quality
+from longtail.calibrate.quality import Quality
 
 
 def pick(

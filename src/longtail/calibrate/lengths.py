@@ -18,7 +18,8 @@ from longtail.blend import blend
 from longtail.calibrate.alternation import Alternation, Pull
 from longtail.calibrate.guard import middle, pick
 from longtail.calibrate.model import Length
-from longtail.calibrate.scoring import Judge, Quality
+from longtail.calibrate.quality import Quality
+from longtail.calibrate.scoring import Judge
 from longtail.cf.als import AlsSettings, solve_users
 from longtail.core.arrays import Bool, Float32
 
