@@ -71,6 +71,8 @@ def test_only_what_asks_for_seeds_is_trained_by_several(run, tmp_path: Path, mon
 
         return protocol
 
-    monkeypatch.setattr(run, "protocols", lambda name, recipe: {label: keeps(label) for label in ("windows", "seeds")})
+    monkeypatch.setattr(
+        run, "protocols", lambda name, recipe: {label: keeps(label) for label in ("windows", "cold-seeds", "seeds")}
+    )
     assert run.run("complete-journey", None, [], None, tmp_path / "results.json") == []
-    assert asked == {"windows": 1, "seeds": run.SEEDS}
+    assert asked == {"windows": 1, "cold-seeds": run.SEEDS, "seeds": run.SEEDS}

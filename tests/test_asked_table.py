@@ -85,3 +85,20 @@ def test_of_several_seeds_the_mean_is_told_and_how_far_apart_they_are(tmp_path: 
     assert "tail: longtail 0.1600, ALS 0.1000, 1.60 times it" in last
     assert "seeds 0, 1, 2, tail: longtail 0.1400, ALS 0.1000, 1.40 times it" in line
     assert line.endswith("seed by seed 1.00, 1.40, 1.80 times.")
+
+
+def test_what_was_asked_of_one_training_is_told_of_several(tmp_path: Path) -> None:
+    sections = [_section("cold items", {"article": 0.1, "content kNN": 0.04, "longtail": 0.14})]
+    sections += [
+        _section(f"cold items, seed {seed}", {"article": 0.1, "content kNN": 0.04, "longtail": 0.1 + 0.08 * seed})
+        for seed in (0, 1)
+    ]
+    methods = ["article", "content kNN", "longtail"]
+    result = {"question": "What?", "k": 10, "methods": methods, "split": {"seeds": [0, 1]}, "sections": sections}
+    document = {"commit": "abc1234", "results": {"cold-seeds": result}}
+    (tmp_path / "complete-journey.json").write_text(json.dumps(document), encoding="utf-8")
+    lines = [line for line in TABLE["page"](tmp_path).splitlines() if "mean over 2 trainings" in line]
+    assert len(lines) == 2  # other libraries are not in it
+    assert "cold items, as a mean over 2 trainings, seeds 0, 1: longtail 0.1400, article 0.1000, 1.40" in lines[0]
+    assert lines[0].endswith("asked 1.35 x; seed by seed 1.00, 1.80 times.")
+    assert lines[1].endswith("asked 2.5 x; seed by seed 2.50, 4.50 times.")

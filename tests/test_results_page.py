@@ -134,3 +134,7 @@ def test_the_readme_tells_how_far_apart_seeds_are(document):
     text = README["block"](measured | {"asked": {"results": {"seeds": seeds}}})
     told = "over 2 seeds and 2 stretches of time longtail's tail is 1.30 times ALS's, by the seeds 1.10 to 1.50"
     assert f"{told}, and on the last stretch, which decides nothing, 1.20 (" in text
+    assert "hidden at random" not in text
+    drawn = seeds | {"split": {"seeds": [0, 100]}}
+    text = README["block"](measured | {"asked": {"results": {"seeds": seeds, "random-seeds": drawn}}})
+    assert "Where pairs are hidden at random it is 1.30 times ALS's, 1.10 to 1.50." in text

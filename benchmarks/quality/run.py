@@ -51,8 +51,8 @@ from protocols import commit  # noqa: E402
 DAYS = [datetime(2020, 9, day, tzinfo=UTC) for day in (19, 20, 21)]
 #: Two days are few: with these cuts two times two are tested, each after training on what came before.
 WINDOWS = [datetime(2020, 9, day, tzinfo=UTC) for day in (18, 20)]
-#: A training draws: with so many seeds the same stretches are tested, and the mean and each are told.
-SEEDS = 5
+#: A training draws: results whose name ends so are of so many trainings of the same split, and tell the mean and each.
+SEEDS, SEVERAL = 5, "seeds"
 #: Few users of a week have more than ten items, and a tenth of them tells little: all are held out, a tenth at a time.
 DRAWS = 10
 
@@ -66,10 +66,11 @@ def protocols(name: str, recipe: Recipe) -> dict[str, Callable[..., Any]]:
     times = {"cut": DAYS[1]} if name == "fashion" else {}
     # Before "time", which then needs no training of its own.
     windows = {"windows": partial(tail, cuts=WINDOWS)} if name == "fashion" else {}
-    seeds = {"seeds": partial(tail, cuts=WINDOWS)} if name == "fashion" else {}
+    seeds = {"random-seeds": random_holdout, "seeds": partial(tail, cuts=WINDOWS)} if name == "fashion" else {}
     new = {"new-items": partial(new_items, cuts=DAYS)} if name == "fashion" else {}
     return {
         "cold": cold,
+        "cold-seeds": cold,
         "random": random_holdout,
         **windows,
         "time": partial(tail, **times),
@@ -127,7 +128,7 @@ def measure(
         last.append(trainer(*args, **kwargs))
         return last[0]
 
-    asked, trained = replace(options, seeds=SEEDS if label == "seeds" else 1), fit
+    asked, trained = replace(options, seeds=SEEDS if label.endswith(SEVERAL) else 1), fit
     if rivals is not None:
         trained = Rivals(fit, rivals, list(PACKAGES))
         asked = replace(asked, foreign=trained.ready)

@@ -136,10 +136,10 @@ def ratio(estimates: dict[str, Any], against: str = "ALS") -> float:
     return float(estimates["longtail"]["mean"] / theirs) if theirs else float("inf")
 
 
-def seed_by_seed(result: dict[str, Any], name: str) -> list[float]:
-    """How many times ALS's mean longtail's is on some candidates, by each seed of a result."""
+def seed_by_seed(result: dict[str, Any], name: str, against: str = "ALS") -> list[float]:
+    """How many times another method's mean longtail's is on some candidates, by each seed of a result."""
     parts = [section_of(result, f"{name}{SEED}{seed}") for seed in result["split"]["seeds"]]
-    return [ratio(part["comparisons"][f"ndcg@{result['k']}"]["estimates"]) for part in parts]
+    return [ratio(part["comparisons"][f"ndcg@{result['k']}"]["estimates"], against) for part in parts]
 
 
 def last_stretch(result: dict[str, Any], name: str) -> Any:
@@ -147,14 +147,34 @@ def last_stretch(result: dict[str, Any], name: str) -> Any:
     return section_of(result, f"{name}{WINDOW}{len(result['split']['cuts'])}")
 
 
-def _beside_als(comparison: dict[str, Any]) -> str:
+def _beside(comparison: dict[str, Any], against: str = "ALS") -> str:
     """Both means, their ratio and the difference with its interval, whose bracket is left open."""
     estimates = comparison["estimates"]
-    low, mean, high = _difference(comparison, "ALS")
+    low, mean, high = _difference(comparison, against)
     return (
-        f"longtail {estimates['longtail']['mean']:.4f}, ALS {estimates['ALS']['mean']:.4f}, {ratio(estimates):.2f} "
-        f"times it, {mean:+.4f} ({low:+.4f} to {high:+.4f}"
+        f"longtail {estimates['longtail']['mean']:.4f}, {against} {estimates[against]['mean']:.4f}, "
+        f"{ratio(estimates, against):.2f} times it, {mean:+.4f} ({low:+.4f} to {high:+.4f}"
     )
+
+
+def _by_seeds(found: dict[str, Any]) -> list[str]:
+    """What was asked of one training, as a mean over several of the same split."""
+    lines = []
+    for data, label, name, against, how in ASKED:
+        section = _section(found, data, f"{label}-seeds", name)
+        if section is None:
+            continue
+        result = found[data]["results"][f"{label}-seeds"]
+        metric = f"ndcg@{result['k']}"
+        if against not in section["comparisons"][metric]["estimates"]:  # other libraries are trained once
+            continue
+        drawn, asked = result["split"]["seeds"], how if isinstance(how, str) else f"{how:g} x"
+        lines.append(
+            f"- {data}, {label}, {name}, as a mean over {len(drawn)} trainings, seeds {', '.join(map(str, drawn))}: "
+            f"{_beside(section['comparisons'][metric], against)}); asked {asked}; "
+            f"seed by seed {', '.join(f'{times:.2f}' for times in seed_by_seed(result, name, against))} times."
+        )
+    return lines
 
 
 def _over_time(found: dict[str, Any]) -> list[str]:
@@ -164,20 +184,20 @@ def _over_time(found: dict[str, Any]) -> list[str]:
         if section := _section(found, "fashion", "windows", name):
             windows.append(
                 f"- fashion by time, both stretches of two days that have two or more before them, {name}: "
-                f"{_beside_als(section['comparisons']['ndcg@10'])}; {section['n_users']:,} users)."
+                f"{_beside(section['comparisons']['ndcg@10'])}; {section['n_users']:,} users)."
             )
         if section := _section(found, "fashion", "seeds", name):
             result = found["fashion"]["results"]["seeds"]
             drawn = result["split"]["seeds"]
             seeds.append(
                 f"- the same as a mean over {len(drawn)} trainings of each stretch, seeds "
-                f"{', '.join(map(str, drawn))}, {name}: {_beside_als(section['comparisons']['ndcg@10'])}); seed by "
+                f"{', '.join(map(str, drawn))}, {name}: {_beside(section['comparisons']['ndcg@10'])}); seed by "
                 f"seed {', '.join(f'{times:.2f}' for times in seed_by_seed(result, name))} times."
             )
             last = last_stretch(result, name)["comparisons"]["ndcg@10"]
             seeds.append(
                 f"- the last stretch of these alone, which decides nothing (changes are compared before it), {name}: "
-                f"{_beside_als(last)})."
+                f"{_beside(last)})."
             )
     return windows + seeds
 
@@ -195,7 +215,7 @@ def _further(found: dict[str, Any]) -> list[str]:
             f"- fashion, mixed catalog, hits on cold items a thousand users: content kNN {hits['content kNN']:.1f}, "
             f"longtail {hits['longtail']:.1f}: asked 0.8 of it, found {times:.2f}."
         )
-    lines += _over_time(found)
+    lines += _over_time(found) + _by_seeds(found)
     similar = found.get("fashion", {}).get("results", {}).get("similar", {})
     for key, told in (
         ("lift", "as the protocol has it"),

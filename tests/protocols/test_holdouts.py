@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from longtail.core.errors import DataError
-from longtail.protocols.cold import COLD, MIXED, WARM, cold
+from longtail.evaluate.result import is_part
+from longtail.protocols.cold import COLD, MIXED, WARM, WARM_TAIL, cold
 from longtail.protocols.leaks import LeakError
 from longtail.protocols.methods import ChosenOn, Provenance
 from longtail.protocols.random_holdout import random_holdout
@@ -46,6 +48,37 @@ def test_another_seed_hides_other_pairs_and_the_same_seed_the_same(shop, honest)
     first, again, other = (_pairs(call.events) for call in honest.calls)
     assert first == again
     assert first != other
+
+
+@pytest.mark.parametrize("protocol", [random_holdout, cold])
+def test_of_several_seeds_on_one_split_the_mean_is_told_and_each(shop, honest, protocol):
+    events, catalog = shop
+    together = protocol(events, catalog, honest, options=replace(FAST, seed=3, seeds=2))
+    other, own = honest.calls
+    assert (other.seed, own.seed) == (103, 3)  # the shop's own last: others may share it
+    assert _pairs(other.events) == _pairs(own.events)
+    assert _pairs(other.validation) == _pairs(own.validation)
+    assert other.hidden == own.hidden
+    assert bool(own.hidden) == (protocol is cold)
+    each = {
+        seed: protocol(events, catalog, partial(honest, seed=seed), options=replace(FAST, seed=3)) for seed in (3, 103)
+    }
+    assert together.counts == each[3].counts
+    assert together.split == {**each[3].split, "seeds": [3, 103]}
+    assert "over 2 trainings, by seeds 3, 103" in together.notes[0]
+    for section in (one for one in each[3].sections if one.n_users):
+        means = [one.section(section.name).comparisons["ndcg@10"].estimates["longtail"].mean for one in each.values()]
+        found = together.section(section.name).comparisons["ndcg@10"].estimates["longtail"].mean
+        assert found == pytest.approx(np.mean(means))
+    apart = [section for section in together.sections if is_part(section.name)]
+    views = (COLD, MIXED, WARM, WARM_TAIL) if protocol is cold else ("whole catalog", "tail")
+    assert [section.name for section in apart] == [f"{view}, seed {seed}" for seed in (3, 103) for view in views]
+    for section in apart:
+        view, _, seed = section.name.partition(", seed ")
+        assert section.comparisons == each[int(seed)].section(view).comparisons
+    assert each[3].sections[0].comparisons != each[103].sections[0].comparisons
+    with pytest.raises(DataError, match="seeds = 0"):
+        protocol(events, catalog, honest, options=replace(FAST, seeds=0))
 
 
 def test_items_out_of_the_catalog_are_never_hidden(shop, honest):

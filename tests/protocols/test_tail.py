@@ -134,7 +134,7 @@ def test_of_several_seeds_the_mean_is_told_and_each(shop, honest):
     assert together.counts == each[3].counts  # of the same split, not of as many as there are trainings
     assert together.excluded == each[3].excluded
     assert together.split["seeds"] == [3, 103]
-    assert "over 2 trainings of each stretch of time, by seeds 3, 103" in together.notes[1]
+    assert "over 2 trainings of each stretch of time, by seeds 3, 103" in together.notes[0]
     for method, shares in together.exposure.items():
         for bucket, share in shares.items():
             assert share == pytest.approx(np.mean([one.exposure[method][bucket] for one in each.values()]))

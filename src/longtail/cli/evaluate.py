@@ -64,7 +64,10 @@ def evaluate(
         1, "--windows", min=1, help="tail: stretches of time that are tested, each with a training of its own."
     ),
     seeds: int = typer.Option(
-        1, "--seeds", min=1, help="tail: trainings by so many seeds, the recipe's first; the mean is told, and each."
+        1,
+        "--seeds",
+        min=1,
+        help="tail, cold, random: trainings by so many seeds, the recipe's first; the mean is told, and each.",
     ),
     resamples: int = typer.Option(2_000, "--resamples", min=100, help="Resamples of the bootstrap over users."),
     json_file: Path | None = typer.Option(None, "--json", metavar="FILE", help="Write all results to FILE; - prints."),
@@ -99,9 +102,10 @@ def evaluate(
         resamples=resamples,
         seed=settings.seed,
     )
-    for option, value in {"--windows": windows, "--seeds": seeds}.items():
-        if value > 1 and not {Protocol.TAIL, Protocol.ALL} & set(protocol):
-            raise DataError(f"{option} is of the tail protocol, which is not asked for. Add --protocol tail.")
+    if windows > 1 and not {Protocol.TAIL, Protocol.ALL} & set(protocol):
+        raise DataError("--windows is of the tail protocol, which is not asked for. Add --protocol tail.")
+    if seeds > 1 and not {Protocol.TAIL, Protocol.COLD, Protocol.RANDOM, Protocol.ALL} & set(protocol):
+        raise DataError("--seeds is of the protocols tail, cold and random, of which none is asked for.")
     names = list(PROTOCOLS) if Protocol.ALL in protocol else [one.value for one in dict.fromkeys(protocol)]
     with RichProgress() as progress:
         events, catalog = read(settings, progress=progress)

@@ -13,7 +13,8 @@ from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import of_pairs, pair_counts, whole_period
-from longtail.protocols.run import Ask, Options, answer, conclude, find_relevant
+from longtail.protocols.run import Ask, Found, Options, answer, conclude, find_relevant, mean_of
+from longtail.protocols.seeds import by_seed, with_each
 
 QUESTION = "Do people find brand-new items, by what they are alone?"
 
@@ -34,7 +35,8 @@ def cold(
     Sections: ``cold items``, which compete among themselves; ``cold and warm items`` together, where the cold pairs are
     thinned so that a cold item has about as many relevant pairs as a warm one (a list of all cold items first would win
     otherwise); ``warm items`` and their tail, by the warm pairs of the same training run. The split's validation pairs
-    are handed to ``fit`` for its choices and never tested; its cold validation items are no candidates.
+    are handed to ``fit`` for its choices and never tested; its cold validation items are no candidates. With
+    ``options.seeds`` the same split is tested after several trainings, see :func:`longtail.protocols.tail.tail`.
 
     Args:
         events: all events; times are not needed.
@@ -44,7 +46,7 @@ def cold(
         progress: told of each stage.
 
     Raises:
-        DataError: too few items with five users, so that none is cold, or nothing can be tested.
+        DataError: no seed, too few items with five users, so that none is cold, or nothing can be tested.
         LeakError: training saw what is tested.
     """
     options = options or Options()
@@ -65,44 +67,38 @@ def cold(
     training = events.without_items(hidden).without_pairs(
         sold.users.take(rows[removed]), sold.items.take(columns[removed])
     )
-    parts = fit(training, catalog, hidden=hidden, validation=apart)
-    check_training(parts, pair_counts(training), hidden=hidden, validation=pair_counts(apart))
-    tested = find_relevant(parts, test, catalog, options)
-    of_cold, of_both, of_warm = (
-        find_relevant(parts, of_pairs(events, sold, pairs), catalog, options).relevant
-        for pairs in (split.cold_test, split.mixed_test, split.pairs.test)
-    )
-    n_items = len(parts.interactions.items)
     n_catalog = len(catalog.items)
-    is_cold, is_warm = np.zeros(n_items, dtype=np.bool_), np.zeros(n_items, dtype=np.bool_)
-    is_cold[:n_catalog], is_warm[:n_catalog] = split.items.test[:n_catalog], split.items.warm[:n_catalog]
-    in_tail = is_warm & (parts.interactions.n_interactions < options.tail_below)
-    found = answer(
-        parts,
-        catalog,
-        tested,
-        [
+    counts = {
+        "training events": len(training),
+        "validation events": len(apart),
+        "held-out events": len(test),
+        "cold items": int(split.items.test.sum()),
+        "cold validation items": int(split.items.validation.sum()),
+        "cold pairs": int(split.cold_test.sum()),
+        "cold pairs in the mixed part": int((split.mixed_test & split.cold_test).sum()),
+        "warm test pairs": int(split.pairs.test.sum()),
+    }
+
+    def run(fit: Fit) -> Found:
+        parts = fit(training, catalog, hidden=hidden, validation=apart)
+        check_training(parts, pair_counts(training), hidden=hidden, validation=pair_counts(apart))
+        tested = find_relevant(parts, test, catalog, options)
+        of_cold, of_both, of_warm = (
+            find_relevant(parts, of_pairs(events, sold, pairs), catalog, options).relevant
+            for pairs in (split.cold_test, split.mixed_test, split.pairs.test)
+        )
+        n_items = len(parts.interactions.items)
+        is_cold, is_warm = np.zeros(n_items, dtype=np.bool_), np.zeros(n_items, dtype=np.bool_)
+        is_cold[:n_catalog], is_warm[:n_catalog] = split.items.test[:n_catalog], split.items.warm[:n_catalog]
+        in_tail = is_warm & (parts.interactions.n_interactions < options.tail_below)
+        asked = [
             Ask(of_cold, {COLD: is_cold}),
             Ask(of_both, {MIXED: is_cold | is_warm}),
             Ask(of_warm, {WARM: is_warm, WARM_TAIL: in_tail} if in_tail.any() else {WARM: is_warm}),
-        ],
-        options,
-        counts={
-            "training events": len(training),
-            "validation events": len(apart),
-            "held-out events": len(test),
-            "cold items": int(split.items.test.sum()),
-            "cold validation items": int(split.items.validation.sum()),
-            "cold pairs": int(split.cold_test.sum()),
-            "cold pairs in the mixed part": int((split.mixed_test & split.cold_test).sum()),
-            "warm test pairs": int(split.pairs.test.sum()),
-        },
-        progress=progress,
-    )
-    return conclude(
-        "cold",
-        QUESTION,
-        [found],
-        options,
-        split={"by": "items", "cold": "two of every ten items with five users or more", "warm share": 0.1},
-    )
+        ]
+        return answer(parts, catalog, tested, asked, options, counts=counts, progress=progress)
+
+    each = by_seed(fit, run, options)
+    split_by = {"by": "items", "cold": "two of every ten items with five users or more", "warm share": 0.1}
+    result = conclude("cold", QUESTION, [mean_of(each)], options, split=split_by)
+    return with_each(result, [each], options, views=(COLD, MIXED, WARM, WARM_TAIL))

@@ -11,10 +11,11 @@ from longtail.data.interactions import Interactions
 from longtail.data.split import PairSplit, warm_pairs
 from longtail.evaluate.result import ProtocolResult
 from longtail.protocols.leaks import check_training
-from longtail.protocols.measure import candidate_sets
+from longtail.protocols.measure import TAIL, WHOLE, candidate_sets
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import of_pairs, pair_counts, whole_period, without_pairs
-from longtail.protocols.run import Ask, Options, answer, conclude, find_relevant
+from longtail.protocols.run import Ask, Found, Options, answer, conclude, find_relevant, mean_of
+from longtail.protocols.seeds import by_seed, with_each
 
 QUESTION = "Which of the things people took was hidden, where nothing changes with time?"
 
@@ -32,7 +33,8 @@ def random_holdout(
     """Hide a share of the pairs of users with several items, train on the rest, and rank for every user what is hidden.
 
     Candidates are the whole catalog, its tail and each bucket, by training users. A pair is hidden with all its events.
-    As many pairs again are set aside for the choices of training, so that these are made on what is asked.
+    As many pairs again are set aside for the choices of training, so that these are made on what is asked. With
+    ``options.seeds`` the same split is tested after several trainings, see :func:`longtail.protocols.tail.tail`.
 
     Args:
         events: all events; times are not needed.
@@ -44,7 +46,7 @@ def random_holdout(
         progress: told of each stage.
 
     Raises:
-        DataError: nothing can be tested.
+        DataError: no seed, or nothing can be tested.
         LeakError: training saw what is tested.
     """
     options = options or Options()
@@ -52,25 +54,20 @@ def random_holdout(
     training = without_pairs(events, whole, split.test | split.validation)
     hidden = of_pairs(events, whole, split.test)
     apart = of_pairs(events, whole, split.validation)
-    parts = fit(training, catalog, validation=apart)
-    check_training(parts, pair_counts(training), validation=pair_counts(apart))
-    tested = find_relevant(parts, hidden, catalog, options)
-    candidates = candidate_sets(parts.interactions.n_interactions, len(catalog.items), options.tail_below)
-    found = answer(
-        parts,
-        catalog,
-        tested,
-        [Ask(tested.relevant, candidates)],
-        options,
-        counts={
-            "training events": len(training),
-            "validation events": len(apart),
-            "held-out events": len(hidden),
-        },
-        progress=progress,
-    )
+    counts = {"training events": len(training), "validation events": len(apart), "held-out events": len(hidden)}
+
+    def run(fit: Fit) -> Found:
+        parts = fit(training, catalog, validation=apart)
+        check_training(parts, pair_counts(training), validation=pair_counts(apart))
+        tested = find_relevant(parts, hidden, catalog, options)
+        candidates = candidate_sets(parts.interactions.n_interactions, len(catalog.items), options.tail_below)
+        asked = [Ask(tested.relevant, candidates)]
+        return answer(parts, catalog, tested, asked, options, counts=counts, progress=progress)
+
+    each = by_seed(fit, run, options)
     split_by = {"by": "random pairs", "share": share, "at_least": at_least}
-    return conclude("random", QUESTION, [found], options, split=split_by)
+    result = conclude("random", QUESTION, [mean_of(each)], options, split=split_by)
+    return with_each(result, [each], options, views=(WHOLE, TAIL))
 
 
 def draw(

@@ -50,7 +50,7 @@ class Options:
         judgements: what people said of neighbours, for the relevance protocol.
         relevant_by: the column of the catalog that stands in for judgements; None: the first category.
         windows: of the tail protocol: how many stretches of time are tested, each after training on what came before.
-        seeds: of the tail protocol: how many trainings each of those is tested after, see
+        seeds: of the tail, cold and random protocols: how many trainings a split is tested after, see
             :func:`longtail.protocols.tail.tail`; 1: one, by the fit's own seed.
         resamples: of the bootstrap over users.
         seed: of splits, ties and bootstrap, and the first of several ``seeds``.

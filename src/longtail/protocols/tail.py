@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from longtail.core.errors import DataError
@@ -13,20 +14,19 @@ from longtail.core.progress import SILENT, Progress
 from longtail.data.catalog import Catalog
 from longtail.data.events import Events, utc
 from longtail.data.split import by_time
-from longtail.evaluate.result import SEED, WINDOW, ProtocolResult, Section
+from longtail.evaluate.result import WINDOW, ProtocolResult
 from longtail.protocols.leaks import check_training
-from longtail.protocols.measure import TAIL, WHOLE, candidate_sets, sum_up
+from longtail.protocols.measure import TAIL, WHOLE, candidate_sets
 from longtail.protocols.methods import Fit
 from longtail.protocols.pairs import pair_counts
 from longtail.protocols.run import Ask, Found, Options, answer, conclude, find_relevant, mean_of
+from longtail.protocols.seeds import by_seed, sections_apart, with_each
 
 QUESTION = "What will people take next, among rarely bought items?"
 
 #: The last part of the data that is tested, whichever is shorter: these days, or this share of the whole span.
 LONGEST, SHARE = timedelta(days=28), 0.1
 _DAY = timedelta(days=1)
-#: Between the seeds of several trainings: what is drawn within one takes its seed and the numbers after it.
-APART = 100
 
 
 def default_cut(events: Events) -> datetime:
@@ -81,9 +81,9 @@ def tail(
     catalog and the tail of each stretch by itself.
 
     A training draws: where ALS begins, who is validated on. With ``options.seeds`` each stretch is tested after so many
-    trainings, by ``options.seed`` and others :data:`APART`, and what a person was shown counts with the mean over them
-    (Bouthillier et al., "Accounting for variance in machine learning benchmarks", 2021). Intervals are over people and
-    of that mean: they may be narrower than those of one training. What each gave stands behind.
+    trainings, by ``options.seed`` and others a hundred apart, and what a person was shown counts with the mean over
+    them (Bouthillier et al., "Accounting for variance in machine learning benchmarks", 2021). Intervals are over people
+    and of that mean: they may be narrower than those of one training. What each gave stands behind.
 
     Args:
         events: all events, with times.
@@ -102,8 +102,6 @@ def tail(
         ValueError: both ``cut`` and ``cuts``.
     """
     options = options or Options()
-    if options.seeds < 1:
-        raise DataError(f"A training needs a seed; found seeds = {options.seeds}. Ask for 1 or more.")
     if cut is not None and cuts is not None:
         raise ValueError("Give either cut or cuts.")
     if cuts is None:
@@ -111,10 +109,8 @@ def tail(
     begins = sorted({utc(one) for one in cuts})
     if not begins:
         raise DataError("A split by time needs at least one cut.")
-    seeds = [None] if options.seeds == 1 else [options.seed + APART * number for number in range(options.seeds)]
-    # By stretch of time, then by seed; the shop's own is trained last, which is then shared with other protocols.
     trained = [
-        [_run(events, catalog, fit, begin, end, seed, options, progress) for seed in reversed(seeds)][::-1]
+        by_seed(fit, partial(_run, events, catalog, begin, end, options, progress), options)
         for begin, end in zip(begins, [*begins[1:], None], strict=True)
     ]
     runs = [mean_of(each) for each in trained]
@@ -132,58 +128,37 @@ def tail(
             f"{', '.join(begin.isoformat(' ', 'minutes').removesuffix(' 00:00') for begin in begins)} on. What was "
             "trained on is told of the last; who took something in several of them counts once."
         )
-    if len(seeds) > 1:
-        split["seeds"] = seeds
-        notes.append(
-            f"Metrics and spread are means over {len(seeds)} trainings of each stretch of time, by seeds "
-            f"{', '.join(map(str, seeds))}. Intervals are over people and of that mean, not of what one training would "
-            "give; what each gave stands behind."
-        )
     if options.foreign and len(begins) > 1:
         notes.append(
             f"{', '.join(method.name for method in options.foreign)}: the same files in every stretch. They must come "
             f"from a system that had seen nothing from {begins[0]} on."
         )
     result = conclude("tail", QUESTION, runs, options, split=split, notes=notes)
-    found: dict[str, Sequence[Found]] = {}
     if len(begins) > 1:
-        found |= {f"{WINDOW}{number}": [run] for number, run in enumerate(runs, 1)}
-    if len(seeds) > 1:
-        found |= {f"{SEED}{seed}": of_seed for seed, of_seed in zip(seeds, zip(*trained, strict=True), strict=True)}
-    sections = [section for name, some in found.items() for section in _part(name, some, result.methods, options)]
-    return replace(result, sections=(*result.sections, *sections))
-
-
-def _part(name: str, runs: Sequence[Found], methods: Sequence[str], options: Options) -> list[Section]:
-    """Whole catalog and tail in one stretch or by one seed of several: how much these differ is in no interval."""
-    few = [
-        replace(
-            run.observed[0],
-            views={view: run.observed[0].views[view] for view in (WHOLE, TAIL) if view in run.observed[0].views},
-            exposure={method: run.observed[0].exposure[method] for method in methods},
-        )
-        for run in runs
-    ]
-    sections = sum_up(few, resamples=options.resamples, seed=options.seed).sections
-    return [replace(section, name=f"{section.name}{name}") for section in sections]
+        windows = [
+            section
+            for number, run in enumerate(runs, 1)
+            for section in sections_apart(f"{WINDOW}{number}", [run], result.methods, options, views=(WHOLE, TAIL))
+        ]
+        result = replace(result, sections=(*result.sections, *windows))
+    return with_each(result, trained, options, views=(WHOLE, TAIL), of=" of each stretch of time")
 
 
 def _run(
     events: Events,
     catalog: Catalog,
-    fit: Fit,
     begin: datetime,
     end: datetime | None,
-    seed: int | None,
     options: Options,
     progress: Progress,
+    fit: Fit,
 ) -> Found:
     """One stretch of time, tested after training on what came before it; nothing else of the training is kept."""
     split = by_time(events, cut=begin)
     later = split.test if end is None else split.test.before(end)
     if not len(later):
         raise DataError(f"Nothing happened from {begin} to {end}, so nothing can be tested. Choose other cuts.")
-    parts = fit(split.train, catalog) if seed is None else fit(split.train, catalog, seed=seed)
+    parts = fit(split.train, catalog)
     check_training(parts, pair_counts(split.train), cut=begin)
     tested = find_relevant(parts, later, catalog, options)
     candidates = candidate_sets(parts.interactions.n_interactions, len(catalog.items), options.tail_below)
