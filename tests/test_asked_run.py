@@ -72,7 +72,17 @@ def test_only_what_asks_for_seeds_is_trained_by_several(run, tmp_path: Path, mon
         return protocol
 
     monkeypatch.setattr(
-        run, "protocols", lambda name, recipe: {label: keeps(label) for label in ("windows", "cold-seeds", "seeds")}
+        run, "protocols", lambda name, recipe: {label: keeps(label) for label in ("windows", "windows-seeds")}
     )
     assert run.run("complete-journey", None, [], None, tmp_path / "results.json") == []
-    assert asked == {"windows": 1, "cold-seeds": run.SEEDS, "seeds": run.SEEDS}
+    assert asked == {"windows": 1, "windows-seeds": run.SEEDS}
+
+
+def test_what_shares_a_training_stands_side_by_side(run) -> None:
+    labels = list(run.protocols("fashion", None))
+    for seeds in ("cold-seeds", "random-seeds", "windows-seeds"):
+        assert labels[labels.index(seeds) + 1] == seeds.removesuffix("-seeds")
+    assert labels[labels.index("windows") + 1] == "time"
+    assert list(run.protocols("complete-journey", None)) == [
+        "cold-seeds", "cold", "random", "time", "similar", "new-users",
+    ]  # fmt: skip

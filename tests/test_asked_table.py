@@ -77,28 +77,44 @@ def test_of_several_seeds_the_mean_is_told_and_how_far_apart_they_are(tmp_path: 
     sections += [_section(f"tail, window {w}", {"ALS": 0.1, "longtail": 0.1 + 0.03 * w}) for w in (1, 2)]
     split = {"seeds": [0, 1, 2], "cuts": ["2020-01-01", "2020-01-03"]}
     result = {"question": "What?", "k": 10, "methods": ["ALS", "longtail"], "split": split, "sections": sections}
-    document = {"commit": "abc1234", "results": {"seeds": result}}
+    document = {"commit": "abc1234", "results": {"windows-seeds": result}}
     (tmp_path / "fashion.json").write_text(json.dumps(document), encoding="utf-8")
     lines = TABLE["page"](tmp_path).splitlines()
     (line,) = [line for line in lines if "mean over 3 trainings" in line]
     (last,) = [line for line in lines if "last stretch of these alone" in line]
     assert "tail: longtail 0.1600, ALS 0.1000, 1.60 times it" in last
-    assert "seeds 0, 1, 2, tail: longtail 0.1400, ALS 0.1000, 1.40 times it" in line
-    assert line.endswith("seed by seed 1.00, 1.40, 1.80 times.")
+    assert "each stretch, tail: longtail 0.1400, ALS 0.1000, 1.40 times it" in line
+    assert line.endswith("seeds 0, 1, 2: 1.00, 1.40, 1.80 times.")
 
 
-def test_what_was_asked_of_one_training_is_told_of_several(tmp_path: Path) -> None:
-    sections = [_section("cold items", {"article": 0.1, "content kNN": 0.04, "longtail": 0.14})]
-    sections += [
-        _section(f"cold items, seed {seed}", {"article": 0.1, "content kNN": 0.04, "longtail": 0.1 + 0.08 * seed})
-        for seed in (0, 1)
+def test_below_what_was_asked_stands_the_mean_of_several_seeds(tmp_path: Path) -> None:
+    def result(found, seeds=()):
+        names = dict.fromkeys(found, 0.0) | {f"{name}, seed {seed}": 0.1 * seed for name in found for seed in seeds}
+        sections = [
+            _section(name, {"ALS": 0.1, "longtail": found[name.partition(",")[0]] + more})
+            for name, more in names.items()
+        ]
+        split = {"seeds": list(seeds)} if seeds else {}
+        return {"question": "?", "k": 10, "methods": ["ALS", "longtail"], "split": split, "sections": sections}
+
+    document = {
+        "commit": "abc1234",
+        "results": {
+            "random": result({"tail": 0.12, "whole catalog": 0.1}),
+            "random-seeds": result({"tail": 0.15, "whole catalog": 0.09}, (0, 1)),
+        },
+    }
+    (tmp_path / "fashion.json").write_text(json.dumps(document), encoding="utf-8")
+    lines = TABLE["page"](tmp_path).splitlines()
+    rows = [line for line in lines if line.startswith("| fashion | random") and "| ALS |" in line]
+    assert [(row.split(" | ")[1:3], row.split(" | ")[-1]) for row in rows] == [
+        (["random", "tail"], "**no** |"),
+        (["random-seeds", "tail"], "yes |"),
+        (["random", "whole catalog"], "yes |"),
+        (["random-seeds", "whole catalog"], "**no** |"),
     ]
-    methods = ["article", "content kNN", "longtail"]
-    result = {"question": "What?", "k": 10, "methods": methods, "split": {"seeds": [0, 1]}, "sections": sections}
-    document = {"commit": "abc1234", "results": {"cold-seeds": result}}
-    (tmp_path / "complete-journey.json").write_text(json.dumps(document), encoding="utf-8")
-    lines = [line for line in TABLE["page"](tmp_path).splitlines() if "mean over 2 trainings" in line]
-    assert len(lines) == 2  # other libraries are not in it
-    assert "cold items, as a mean over 2 trainings, seeds 0, 1: longtail 0.1400, article 0.1000, 1.40" in lines[0]
-    assert lines[0].endswith("asked 1.35 x; seed by seed 1.00, 1.80 times.")
-    assert lines[1].endswith("asked 2.5 x; seed by seed 2.50, 4.50 times.")
+    assert not any("random-seeds" in line and "irspack" in line for line in lines)  # other libraries are trained once
+    assert [line for line in lines if line.startswith("- fashion, random")] == [
+        "- fashion, random, tail by ALS, seeds 0, 1: 1.50, 2.50 times.",
+        "- fashion, random, whole catalog by ALS, seeds 0, 1: 0.90, 1.90 times.",
+    ]

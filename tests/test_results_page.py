@@ -131,10 +131,12 @@ def test_the_readme_tells_how_far_apart_seeds_are(document):
     seeds = {"k": 10, "split": {"seeds": [0, 100], "cuts": ["a", "b"]}, "sections": sections}
     measured = {"complete-journey": document["results"][0], "hm-week": document}
     assert "seeds" not in README["block"](measured | {"asked": {"results": {}}})
-    text = README["block"](measured | {"asked": {"results": {"seeds": seeds}}})
+    text = README["block"](measured | {"asked": {"results": {"windows-seeds": seeds}}})
     told = "over 2 seeds and 2 stretches of time longtail's tail is 1.30 times ALS's, by the seeds 1.10 to 1.50"
     assert f"{told}, and on the last stretch, which decides nothing, 1.20 (" in text
     assert "hidden at random" not in text
-    drawn = seeds | {"split": {"seeds": [0, 100]}}
-    text = README["block"](measured | {"asked": {"results": {"seeds": seeds, "random-seeds": drawn}}})
-    assert "Where pairs are hidden at random it is 1.30 times ALS's, 1.10 to 1.50." in text
+    sections = [section("tail", 0.14), section("tail, seed 0", 0.12), section("tail, seed 100", 0.16)]
+    drawn = {"k": 10, "split": {"seeds": [0, 100]}, "sections": sections}
+    text = README["block"](measured | {"asked": {"results": {"windows-seeds": seeds, "random-seeds": drawn}}})
+    told = "decides nothing, 1.20; over 2 seeds with pairs hidden at random 1.40, by the seeds 1.20 to 1.60 ("
+    assert told in text

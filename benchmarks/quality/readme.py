@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from table import last_stretch, ratio, section_of, seed_by_seed
+from table import SEVERAL, last_stretch, ratio, section_of, seed_by_seed
 
 from longtail.evaluate.levels import by_level
 from longtail.evaluate.result import ProtocolResult, is_part
@@ -100,25 +100,32 @@ def first_events(document: dict[str, Any]) -> list[str]:
 def _seeds(asked: dict[str, Any]) -> str:
     """How far apart trainings by several seeds are in fashion's tail; nothing where it was not measured."""
     results = asked.get("results", {})
-    result = results.get("seeds")
+    result = results.get(f"windows{SEVERAL}")
     if not result:
         return ""
-    hidden = ""
-    if drawn := results.get("random-seeds"):
-        each = seed_by_seed(drawn, "tail")
-        mean = ratio(section_of(drawn, "tail")["comparisons"][f"ndcg@{drawn['k']}"]["estimates"])
-        hidden = f" Where pairs are hidden at random it is {mean:.2f} times ALS's, {min(each):.2f} to {max(each):.2f}."
-    times = seed_by_seed(result, "tail")
-    together, last = (
-        ratio(section["comparisons"][f"ndcg@{result['k']}"]["estimates"])
-        for section in (section_of(result, "tail"), last_stretch(result, "tail"))
-    )
-    return (
+    times, last = seed_by_seed(result, "tail"), ratio(_estimates(result, last_stretch(result, "tail")))
+    told = (
         f" These are one training's numbers, and where behaviour is a few days trainings differ: over {len(times)} "
-        f"seeds and {len(result['split']['cuts'])} stretches of time longtail's tail is {together:.2f} times ALS's, by "
-        f"the seeds {min(times):.2f} to {max(times):.2f}, and on the last stretch, which decides nothing, {last:.2f} "
-        f"([asked and found](benchmarks/quality/results/asked)).{hidden}"
+        f"seeds and {len(result['split']['cuts'])} stretches of time longtail's tail is {_mean_times(result):.2f} "
+        f"times ALS's, by the seeds {min(times):.2f} to {max(times):.2f}, and on the last stretch, which decides "
+        f"nothing, {last:.2f}"
     )
+    if at_random := results.get(f"random{SEVERAL}"):
+        times = seed_by_seed(at_random, "tail")
+        told += (
+            f"; over {len(times)} seeds with pairs hidden at random {_mean_times(at_random):.2f}, by the seeds "
+            f"{min(times):.2f} to {max(times):.2f}"
+        )
+    return f"{told} ([asked and found](benchmarks/quality/results/asked))."
+
+
+def _mean_times(result: dict[str, Any]) -> float:
+    return ratio(_estimates(result, section_of(result, "tail")))
+
+
+def _estimates(result: dict[str, Any], section: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = section["comparisons"][f"ndcg@{result['k']}"]["estimates"]
+    return found
 
 
 def _threshold(result: ProtocolResult | None) -> str:

@@ -44,6 +44,7 @@ RESULTS = HERE / "results" / "asked"
 sys.path.insert(0, str(HERE))
 
 from rivals import PACKAGES, Rivals  # noqa: E402
+from table import SEVERAL, page  # noqa: E402
 
 from protocols import commit  # noqa: E402
 
@@ -51,8 +52,8 @@ from protocols import commit  # noqa: E402
 DAYS = [datetime(2020, 9, day, tzinfo=UTC) for day in (19, 20, 21)]
 #: Two days are few: with these cuts two times two are tested, each after training on what came before.
 WINDOWS = [datetime(2020, 9, day, tzinfo=UTC) for day in (18, 20)]
-#: A training draws: results whose name ends so are of so many trainings of the same split, and tell the mean and each.
-SEEDS, SEVERAL = 5, "seeds"
+#: A training draws: so many are measured on the same split, and the mean and each are told.
+SEEDS = 5
 #: Few users of a week have more than ten items, and a tenth of them tells little: all are held out, a tenth at a time.
 DRAWS = 10
 
@@ -64,20 +65,20 @@ def protocols(name: str, recipe: Recipe) -> dict[str, Callable[..., Any]]:
 
         return {"published": partial(published, recipe)}
     times = {"cut": DAYS[1]} if name == "fashion" else {}
-    # Before "time", which then needs no training of its own.
-    windows = {"windows": partial(tail, cuts=WINDOWS)} if name == "fashion" else {}
-    seeds = {"random-seeds": random_holdout, "seeds": partial(tail, cuts=WINDOWS)} if name == "fashion" else {}
-    new = {"new-items": partial(new_items, cuts=DAYS)} if name == "fashion" else {}
+    fashion = name == "fashion"
+    windows = partial(tail, cuts=WINDOWS)
+    # The shop's own seed is trained last, which the next may need as well: several seeds before one, and several
+    # stretches of time before the last of them.
     return {
+        f"cold{SEVERAL}": cold,
         "cold": cold,
-        "cold-seeds": cold,
+        **({f"random{SEVERAL}": random_holdout} if fashion else {}),
         "random": random_holdout,
-        **windows,
+        **({f"windows{SEVERAL}": windows, "windows": windows} if fashion else {}),
         "time": partial(tail, **times),
-        **new,
+        **({"new-items": partial(new_items, cuts=DAYS)} if fashion else {}),
         "similar": partial(similar, **times),
-        **seeds,
-        "new-users": partial(new_users, draws=DRAWS if name == "fashion" else 1),
+        "new-users": partial(new_users, draws=DRAWS if fashion else 1),
     }
 
 
@@ -168,8 +169,6 @@ if __name__ == "__main__":
     if arguments.data_set:
         out = RESULTS / f"{arguments.data_set}.json"
         failed = run(arguments.data_set, arguments.data, arguments.only, arguments.rivals, out)
-    from table import page
-
     (RESULTS / "README.md").write_text(page(RESULTS), encoding="utf-8")
     if failed:
         sys.exit(f"Failed and left out, see above: {', '.join(failed)}.")

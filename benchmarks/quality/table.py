@@ -8,6 +8,8 @@ from typing import Any
 
 from longtail.evaluate.result import SEED, WINDOW
 
+#: Ends the names of results that are means over several trainings of the split of another.
+SEVERAL = "-seeds"
 #: In place of how many times another method: the interval of the difference is above zero; or it begins above -2%.
 AHEAD, NOT_BELOW = "ahead", "not below"
 #: data set, result, section, against whom, and how many times it at least, or in which way; metric's k is the result's.
@@ -64,17 +66,20 @@ def page(folder: Path) -> str:
         "",
         "Made by `benchmarks/quality/run.py`; do not edit. NDCG at the cut of each protocol, full rankings, means over",
         "users; the difference is paired, with its 95% bootstrap interval. A row is met where the ratio is as asked;",
-        "`ahead` where the interval is above zero; `not below` where it begins above -2% of the other method.",
+        "`ahead` where the interval is above zero; `not below` where it begins above -2% of the other method. Asked is",
+        "of one training, by the shop's own seed; training draws, so a row below it has the mean over several seeds.",
         "",
         "| data | result | candidates | against | asked | longtail | other | ratio | difference | met |",
         "| :-- | :-- | :-- | :-- | --: | --: | --: | --: | :-- | :-- |",
     ]
     for data, label, name, against, how in ASKED:
-        section = _section(found, data, label, name)
-        if section is None:
-            continue
-        comparison = next(iter(c for key, c in section["comparisons"].items() if key.startswith("ndcg@")))
-        lines.append(_row(data, label, name, against, how, comparison))
+        for result in (label, f"{label}{SEVERAL}"):
+            section = _section(found, data, result, name)
+            if section is None:
+                continue
+            comparison = next(iter(c for key, c in section["comparisons"].items() if key.startswith("ndcg@")))
+            if result == label or against in comparison["estimates"]:  # other libraries are trained once
+                lines.append(_row(data, result, name, against, how, comparison))
     lines += _further(found)
     for data, document in found.items():
         lines += ["", f"## {data}"]
@@ -147,34 +152,33 @@ def last_stretch(result: dict[str, Any], name: str) -> Any:
     return section_of(result, f"{name}{WINDOW}{len(result['split']['cuts'])}")
 
 
-def _beside(comparison: dict[str, Any], against: str = "ALS") -> str:
+def _beside_als(comparison: dict[str, Any]) -> str:
     """Both means, their ratio and the difference with its interval, whose bracket is left open."""
     estimates = comparison["estimates"]
-    low, mean, high = _difference(comparison, against)
+    low, mean, high = _difference(comparison, "ALS")
     return (
-        f"longtail {estimates['longtail']['mean']:.4f}, {against} {estimates[against]['mean']:.4f}, "
-        f"{ratio(estimates, against):.2f} times it, {mean:+.4f} ({low:+.4f} to {high:+.4f}"
+        f"longtail {estimates['longtail']['mean']:.4f}, ALS {estimates['ALS']['mean']:.4f}, {ratio(estimates):.2f} "
+        f"times it, {mean:+.4f} ({low:+.4f} to {high:+.4f}"
     )
 
 
 def _by_seeds(found: dict[str, Any]) -> list[str]:
-    """What was asked of one training, as a mean over several of the same split."""
+    """How far apart the trainings are whose means stand in the table."""
     lines = []
-    for data, label, name, against, how in ASKED:
-        section = _section(found, data, f"{label}-seeds", name)
-        if section is None:
-            continue
-        result = found[data]["results"][f"{label}-seeds"]
-        metric = f"ndcg@{result['k']}"
-        if against not in section["comparisons"][metric]["estimates"]:  # other libraries are trained once
-            continue
-        drawn, asked = result["split"]["seeds"], how if isinstance(how, str) else f"{how:g} x"
-        lines.append(
-            f"- {data}, {label}, {name}, as a mean over {len(drawn)} trainings, seeds {', '.join(map(str, drawn))}: "
-            f"{_beside(section['comparisons'][metric], against)}); asked {asked}; "
-            f"seed by seed {', '.join(f'{times:.2f}' for times in seed_by_seed(result, name, against))} times."
-        )
+    for data, label, name, against, _ in ASKED:
+        result = found.get(data, {}).get("results", {}).get(f"{label}{SEVERAL}")
+        section = result and section_of(result, name)
+        if section and against in section["comparisons"][f"ndcg@{result['k']}"]["estimates"]:
+            lines.append(f"- {data}, {label}, {name} by {against}, {_apart(result, name, against)}")
     return lines
+
+
+def _apart(result: dict[str, Any], name: str, against: str = "ALS") -> str:
+    """What each of several trainings gave: longtail's mean by another method's."""
+    return (
+        f"seeds {', '.join(map(str, result['split']['seeds']))}: "
+        f"{', '.join(f'{times:.2f}' for times in seed_by_seed(result, name, against))} times."
+    )
 
 
 def _over_time(found: dict[str, Any]) -> list[str]:
@@ -184,20 +188,18 @@ def _over_time(found: dict[str, Any]) -> list[str]:
         if section := _section(found, "fashion", "windows", name):
             windows.append(
                 f"- fashion by time, both stretches of two days that have two or more before them, {name}: "
-                f"{_beside(section['comparisons']['ndcg@10'])}; {section['n_users']:,} users)."
+                f"{_beside_als(section['comparisons']['ndcg@10'])}; {section['n_users']:,} users)."
             )
-        if section := _section(found, "fashion", "seeds", name):
-            result = found["fashion"]["results"]["seeds"]
-            drawn = result["split"]["seeds"]
+        if section := _section(found, "fashion", f"windows{SEVERAL}", name):
+            result = found["fashion"]["results"][f"windows{SEVERAL}"]
             seeds.append(
-                f"- the same as a mean over {len(drawn)} trainings of each stretch, seeds "
-                f"{', '.join(map(str, drawn))}, {name}: {_beside(section['comparisons']['ndcg@10'])}); seed by "
-                f"seed {', '.join(f'{times:.2f}' for times in seed_by_seed(result, name))} times."
+                f"- the same as a mean over {len(result['split']['seeds'])} trainings of each stretch, {name}: "
+                f"{_beside_als(section['comparisons']['ndcg@10'])}); {_apart(result, name)}"
             )
             last = last_stretch(result, name)["comparisons"]["ndcg@10"]
             seeds.append(
                 f"- the last stretch of these alone, which decides nothing (changes are compared before it), {name}: "
-                f"{_beside(last)})."
+                f"{_beside_als(last)})."
             )
     return windows + seeds
 

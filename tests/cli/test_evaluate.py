@@ -107,11 +107,28 @@ def test_another_system_is_measured_beside_the_others(run, taste_shop, tmp_path)
     assert theirs > 0.7 > max(other["mean"] for other in estimates.values())
 
 
-@pytest.mark.parametrize(("option", "protocol"), [("--windows", "random"), ("--seeds", "similar")])
-def test_windows_and_seeds_of_a_protocol_without_any_are_refused(run, option, protocol):
+@pytest.mark.parametrize(
+    ("option", "protocol", "able"),
+    [
+        ("--windows", "random", "tail"),
+        ("--windows", "tail", None),
+        ("--windows", "all", None),
+        ("--seeds", "similar", "tail, cold, random"),
+        ("--seeds", "tail", None),
+        ("--seeds", "cold", None),
+        ("--seeds", "random", None),
+        ("--seeds", "all", None),
+    ],
+)
+def test_windows_and_seeds_of_a_protocol_without_any_are_refused(run, monkeypatch, option, protocol, able):
+    def stop(*args, **kwargs):
+        raise DataError("read")
+
+    monkeypatch.setattr("longtail.pipeline.read", stop)
     done = run("--protocol", protocol, option, "3")
     assert done.exit_code != 0
-    assert f"{option} is of the" in str(done.exception) + done.output
+    refused = f"{option} is only of {able}; asked for was {protocol}. Leave it out, or add --protocol tail."
+    assert str(done.exception) == (refused if able else "read")
 
 
 def test_options_that_cannot_be_understood_are_refused(run):

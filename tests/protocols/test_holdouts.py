@@ -65,7 +65,7 @@ def test_of_several_seeds_on_one_split_the_mean_is_told_and_each(shop, honest, p
     }
     assert together.counts == each[3].counts
     assert together.split == {**each[3].split, "seeds": [3, 103]}
-    assert "over 2 trainings, by seeds 3, 103" in together.notes[0]
+    assert "over 2 trainings of the split, by seeds 3, 103" in together.notes[0]
     for section in (one for one in each[3].sections if one.n_users):
         means = [one.section(section.name).comparisons["ndcg@10"].estimates["longtail"].mean for one in each.values()]
         found = together.section(section.name).comparisons["ndcg@10"].estimates["longtail"].mean

@@ -165,6 +165,12 @@ def test_losses_in_other_protocols_are_told(
     assert re.findall(r"<li>cold, ([a-z ]+):", lost) == ["warm tail"]
     assert "Better than ALS alone in: cold, cold items: longtail" in rest
     assert "No difference to ALS alone that can be told in: cold, warm items" in rest
+    parts = ("cold items", "warm tail", "warm tail, seed 0", "warm tail, seed 100")
+    seeds = tail_of(dict.fromkeys(parts, -0.05))
+    seeds = replace(seeds, protocol="cold", split={**seeds.split, "seeds": [0, 100]})
+    body = headline(Material(shop, "b", Evaluation((seeds,), {}, "x"))).body
+    assert re.findall(r"<li>cold, ([a-z0-9, ]+):", body) == ["cold items", "warm tail"]  # the mean, not each seed
+    assert "users, as the mean over 2 trainings that draw otherwise: longtail NDCG" in body
     told_apart = headline(Material(shop, "b", Evaluation(evaluation.results[:3], {}, "x"))).body
     assert "In the other protocols" not in told_apart
 

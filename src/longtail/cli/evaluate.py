@@ -102,10 +102,16 @@ def evaluate(
         resamples=resamples,
         seed=settings.seed,
     )
-    if windows > 1 and not {Protocol.TAIL, Protocol.ALL} & set(protocol):
-        raise DataError("--windows is of the tail protocol, which is not asked for. Add --protocol tail.")
-    if seeds > 1 and not {Protocol.TAIL, Protocol.COLD, Protocol.RANDOM, Protocol.ALL} & set(protocol):
-        raise DataError("--seeds is of the protocols tail, cold and random, of which none is asked for.")
+    several = {
+        "--windows": (windows, (Protocol.TAIL,)),
+        "--seeds": (seeds, (Protocol.TAIL, Protocol.COLD, Protocol.RANDOM)),
+    }
+    for option, (value, able) in several.items():
+        if value > 1 and not {*able, Protocol.ALL} & set(protocol):
+            raise DataError(
+                f"{option} is only of {', '.join(able)}; asked for was {', '.join(protocol)}. Leave it out, or add "
+                f"--protocol {able[0]}."
+            )
     names = list(PROTOCOLS) if Protocol.ALL in protocol else [one.value for one in dict.fromkeys(protocol)]
     with RichProgress() as progress:
         events, catalog = read(settings, progress=progress)

@@ -62,6 +62,7 @@ def cold(
     hidden = sold.items.take(np.flatnonzero(hidden_mask))
     apart = of_pairs(events, sold, split.pairs.validation | split.cold_validation)
     test = of_pairs(events, sold, split.pairs.test | split.cold_test)
+    asked_of = [of_pairs(events, sold, pairs) for pairs in (split.cold_test, split.mixed_test, split.pairs.test)]
     rows, columns = sold.pairs()
     removed = split.pairs.validation | split.pairs.test
     training = events.without_items(hidden).without_pairs(
@@ -79,13 +80,12 @@ def cold(
         "warm test pairs": int(split.pairs.test.sum()),
     }
 
-    def run(fit: Fit) -> Found:
-        parts = fit(training, catalog, hidden=hidden, validation=apart)
+    def run(seeded: Fit) -> Found:
+        parts = seeded(training, catalog, hidden=hidden, validation=apart)
         check_training(parts, pair_counts(training), hidden=hidden, validation=pair_counts(apart))
         tested = find_relevant(parts, test, catalog, options)
         of_cold, of_both, of_warm = (
-            find_relevant(parts, of_pairs(events, sold, pairs), catalog, options).relevant
-            for pairs in (split.cold_test, split.mixed_test, split.pairs.test)
+            find_relevant(parts, hidden_events, catalog, options).relevant for hidden_events in asked_of
         )
         n_items = len(parts.interactions.items)
         is_cold, is_warm = np.zeros(n_items, dtype=np.bool_), np.zeros(n_items, dtype=np.bool_)

@@ -56,8 +56,8 @@ def random_holdout(
     apart = of_pairs(events, whole, split.validation)
     counts = {"training events": len(training), "validation events": len(apart), "held-out events": len(hidden)}
 
-    def run(fit: Fit) -> Found:
-        parts = fit(training, catalog, validation=apart)
+    def run(seeded: Fit) -> Found:
+        parts = seeded(training, catalog, validation=apart)
         check_training(parts, pair_counts(training), validation=pair_counts(apart))
         tested = find_relevant(parts, hidden, catalog, options)
         candidates = candidate_sets(parts.interactions.n_interactions, len(catalog.items), options.tail_below)

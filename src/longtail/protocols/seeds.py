@@ -1,4 +1,4 @@
-"""Several trainings of one split: a training draws, so the mean over seeds is told, and what each of them gave."""
+"""Several trainings of a split, by seeds: a training draws, so their mean is told, and what each of them gave."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ def by_seed(fit: Fit, run: Callable[[Fit], Found], options: Options) -> list[Fou
     """What a split gave after a training by each of :func:`seeds_of`, in their order.
 
     The shop's own is trained last, and is then shared with other protocols.
+
+    Raises:
+        DataError: see :func:`seeds_of`, and whatever ``run`` raises.
     """
     fits = [fit if seed is None else partial(fit, seed=seed) for seed in seeds_of(options)]
     return [run(one) for one in reversed(fits)][::-1]
@@ -42,7 +45,7 @@ def with_each(
     options: Options,
     *,
     views: Sequence[str],
-    of: str = "",
+    of: str = "the split",
 ) -> ProtocolResult:
     """A result of means over several seeds, with what each seed gave behind it; of a single seed the result as it is.
 
@@ -50,19 +53,20 @@ def with_each(
         result: of the means.
         trained: by split, then by seed.
         views: the sections that each seed is told of.
-        of: what was trained, for the note: ``" of each stretch of time"``.
+        of: after what is trained, for the note.
     """
-    seeds = seeds_of(options)
-    if len(seeds) == 1:
+    if options.seeds == 1:
         return result
+    seeds = seeds_of(options)
     sections = [
         section
         for seed, runs in zip(seeds, zip(*trained, strict=True), strict=True)
         for section in sections_apart(f"{SEED}{seed}", runs, result.methods, options, views=views)
     ]
     note = (
-        f"Metrics and spread are means over {len(seeds)} trainings{of}, by seeds {', '.join(map(str, seeds))}. "
-        "Intervals are over people and of that mean, not of what one training would give; what each gave stands behind."
+        f"Metrics and spread are means over {len(seeds)} trainings of {of}, by seeds {', '.join(map(str, seeds))}. "
+        "Intervals are over people and of that mean, not of what one training would give. Behind stand "
+        f"{', '.join(dict.fromkeys(section.name.partition(SEED)[0] for section in sections))} by each."
     )
     return replace(
         result,
@@ -75,7 +79,7 @@ def with_each(
 def sections_apart(
     name: str, runs: Sequence[Found], methods: Sequence[str], options: Options, *, views: Sequence[str]
 ) -> list[Section]:
-    """Some views in one stretch of time, or by one seed, of several: how much these differ is in no interval.
+    """Some views in one stretch of time, or by one seed, of several: how far these are apart is in no interval.
 
     Args:
         name: behind the view's in the name of the section.
@@ -93,6 +97,5 @@ def sections_apart(
             )
             for one in asked
         ]
-        if few[0].views:
-            sections += sum_up(few, resamples=options.resamples, seed=options.seed).sections
+        sections += sum_up(few, resamples=options.resamples, seed=options.seed).sections
     return [replace(section, name=f"{section.name}{name}") for section in sections]

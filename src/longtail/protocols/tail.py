@@ -110,7 +110,7 @@ def tail(
     if not begins:
         raise DataError("A split by time needs at least one cut.")
     trained = [
-        by_seed(fit, partial(_run, events, catalog, begin, end, options, progress), options)
+        by_seed(fit, partial(_run, events, catalog, begin, end, options=options, progress=progress), options)
         for begin, end in zip(begins, [*begins[1:], None], strict=True)
     ]
     runs = [mean_of(each) for each in trained]
@@ -141,7 +141,8 @@ def tail(
             for section in sections_apart(f"{WINDOW}{number}", [run], result.methods, options, views=(WHOLE, TAIL))
         ]
         result = replace(result, sections=(*result.sections, *windows))
-    return with_each(result, trained, options, views=(WHOLE, TAIL), of=" of each stretch of time")
+    of = "each stretch of time" if len(begins) > 1 else "the split"
+    return with_each(result, trained, options, views=(WHOLE, TAIL), of=of)
 
 
 def _run(
@@ -149,9 +150,10 @@ def _run(
     catalog: Catalog,
     begin: datetime,
     end: datetime | None,
+    fit: Fit,
+    *,
     options: Options,
     progress: Progress,
-    fit: Fit,
 ) -> Found:
     """One stretch of time, tested after training on what came before it; nothing else of the training is kept."""
     split = by_time(events, cut=begin)

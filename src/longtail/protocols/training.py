@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -117,28 +117,29 @@ class Trainer:
         return parts
 
     def _encoded(self, catalog: Catalog, hidden: Sequence[str]) -> Encoded:
-        """The content of a catalog, which no event can change: where no item is hidden it is encoded once."""
+        """The content of a catalog, which neither events nor what learning draws can change: encoded once for the same
+        hidden items, of which the last are kept beside those of none.
+        """
         known = self._catalogs
         if known.catalog is not catalog:
             check_catalog(self.recipe, catalog, progress=self.progress)
-            known.catalog, known.encoded = catalog, None
-        if not hidden and known.encoded is not None:
-            return known.encoded
-        encoded = encode(
-            self.recipe, catalog, hidden=hidden, cache=self.cache, allow_network=self.allow_network,
-            progress=self.progress,
-        )  # fmt: skip
-        if not hidden:
-            known.encoded = encoded
-        return encoded
+            known.catalog, known.encoded = catalog, {}
+        out = tuple(hidden)
+        if out not in known.encoded:
+            known.encoded = {some: encoded for some, encoded in known.encoded.items() if not some}
+            known.encoded[out] = encode(
+                self.recipe, catalog, hidden=hidden, cache=self.cache, allow_network=self.allow_network,
+                progress=self.progress,
+            )  # fmt: skip
+        return known.encoded[out]
 
 
 @dataclass
 class _Catalogs:
-    """The catalog trained with last, which was looked at for leaks, and its content encoded with no item hidden."""
+    """The catalog trained with last, which was looked at for leaks, and its content encoded, by the hidden items."""
 
     catalog: Catalog | None = None
-    encoded: Encoded | None = None
+    encoded: dict[tuple[str, ...], Encoded] = field(default_factory=dict)
 
 
 def parts_of(

@@ -177,6 +177,8 @@ def _new_items(result: ProtocolResult) -> Html | None:
     if MINE not in comparison.estimates:
         return None
     mine = comparison.estimates[MINE]
+    seeds = result.split.get("seeds", ())
+    several = f", as the mean over {len(seeds)} trainings that draw otherwise" if seeds else ""
     others = [
         f"{name} {number(estimate.mean)} ({('worse', 'level', 'better')[1 - comparison.direction(MINE, name)]})"
         for name, estimate in comparison.estimates.items()
@@ -187,7 +189,7 @@ def _new_items(result: ProtocolResult) -> Html | None:
             tag("h3", "Brand-new items"),
             paragraph(
                 f"Items that nothing was learned from, {part.n_candidates:,} of them, ranked among themselves for "
-                f"{part.n_users:,} users: longtail {label(metric)} {number(mine.mean)} ({number(mine.low)} to "
+                f"{part.n_users:,} users{several}: longtail {label(metric)} {number(mine.mean)} ({number(mine.low)} to "
                 f"{number(mine.high)}). Beside it, and whether that is better, worse or level beyond chance: "
                 f"{', '.join(others)}."
             ),
@@ -205,7 +207,7 @@ def _elsewhere(material: Material) -> Html | None:
     for result in material.evaluation.results:
         metric = f"ndcg@{result.k}"
         for part in result.sections if result.protocol not in _TOLD else ():
-            if _part(result, part.name, metric) is not None:
+            if not is_part(part.name) and _part(result, part.name, metric) is not None:
                 comparison = part.comparisons[metric]
                 mine, theirs = comparison.estimates[MINE].mean, comparison.estimates[BEFORE].mean
                 told = f"{result.protocol}, {part.name}: longtail {number(mine)}, ALS {number(theirs)}"
