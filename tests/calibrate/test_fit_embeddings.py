@@ -287,7 +287,7 @@ def test_the_usual_stands_where_nothing_can_be_chosen():
     nothing = sparse.csr_array((300, 240), dtype=np.float32)
     settings = CalibrationSettings(rounds=4)
     chosen = choose(nothing, nothing, features, ALS, settings)
-    assert (chosen.pull.precision, chosen.pull.scale, chosen.pull.silent_exposure) == (1.0, 0.75, 0.0)
+    assert (chosen.pull.precision, chosen.pull.scale, chosen.pull.silent_exposure) == (1.0, 1.0, 0.0)
     assert chosen.rounds == 2
     grids = settings.model_copy(update={"length_scales": (3.0, 0.5, 2.0), "rounds": 1})
     again = choose(nothing, nothing, features, ALS, grids)

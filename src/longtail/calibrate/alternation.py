@@ -35,7 +35,7 @@ class Pull:
 
     precision: float = 1.0
     exponent: float = 0.0
-    scale: float = 0.75
+    scale: float = 1.0
     target_exponent: float = 0.0
     silent_exposure: float = 0.0
     since_first: bool = True
