@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from table import SEVERAL, last_stretch, ratio, section_of, seed_by_seed
+from table import SEVERAL, how_many_times, last_stretch, section_of, seed_by_seed
 
 from longtail.evaluate.levels import by_level
 from longtail.evaluate.result import ProtocolResult, is_part
@@ -103,29 +103,21 @@ def _seeds(asked: dict[str, Any]) -> str:
     result = results.get(f"windows{SEVERAL}")
     if not result:
         return ""
-    times, last = seed_by_seed(result, "tail"), ratio(_estimates(result, last_stretch(result, "tail")))
+    times, last = seed_by_seed(result, "tail"), how_many_times(result, last_stretch(result, "tail"))
+    together = how_many_times(result, section_of(result, "tail"))
     told = (
         f" These are one training's numbers, and where behaviour is a few days trainings differ: over {len(times)} "
-        f"seeds and {len(result['split']['cuts'])} stretches of time longtail's tail is {_mean_times(result):.2f} "
+        f"seeds and {len(result['split']['cuts'])} stretches of time longtail's tail is {together:.2f} "
         f"times ALS's, by the seeds {min(times):.2f} to {max(times):.2f}, and on the last stretch, which decides "
         f"nothing, {last:.2f}"
     )
     if at_random := results.get(f"random{SEVERAL}"):
-        times = seed_by_seed(at_random, "tail")
+        times, together = seed_by_seed(at_random, "tail"), how_many_times(at_random, section_of(at_random, "tail"))
         told += (
-            f"; over {len(times)} seeds with pairs hidden at random {_mean_times(at_random):.2f}, by the seeds "
+            f"; over {len(times)} seeds with pairs hidden at random {together:.2f}, by the seeds "
             f"{min(times):.2f} to {max(times):.2f}"
         )
     return f"{told} ([asked and found](benchmarks/quality/results/asked))."
-
-
-def _mean_times(result: dict[str, Any]) -> float:
-    return ratio(_estimates(result, section_of(result, "tail")))
-
-
-def _estimates(result: dict[str, Any], section: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = section["comparisons"][f"ndcg@{result['k']}"]["estimates"]
-    return found
 
 
 def _threshold(result: ProtocolResult | None) -> str:

@@ -141,10 +141,15 @@ def ratio(estimates: dict[str, Any], against: str = "ALS") -> float:
     return float(estimates["longtail"]["mean"] / theirs) if theirs else float("inf")
 
 
+def how_many_times(result: dict[str, Any], section: dict[str, Any], against: str = "ALS") -> float:
+    """How many times another method's mean longtail's is in a section of a result."""
+    return ratio(section["comparisons"][f"ndcg@{result['k']}"]["estimates"], against)
+
+
 def seed_by_seed(result: dict[str, Any], name: str, against: str = "ALS") -> list[float]:
     """How many times another method's mean longtail's is on some candidates, by each seed of a result."""
     parts = [section_of(result, f"{name}{SEED}{seed}") for seed in result["split"]["seeds"]]
-    return [ratio(part["comparisons"][f"ndcg@{result['k']}"]["estimates"], against) for part in parts]
+    return [how_many_times(result, part, against) for part in parts]
 
 
 def last_stretch(result: dict[str, Any], name: str) -> Any:

@@ -40,8 +40,7 @@ class CalibrationSettings(Settings):
     length_exponents: Shares = (0.0, 0.5, 1.0)
     """beta in s f |f|^(beta - 1): 0 forgets how sure a prediction is, 1 keeps it in its length."""
     length_scales: Positive = (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
-    """s, in multiples of the typical length of a learned vector. The middle is usual, of two the smaller: see
-    margin."""
+    """s, in multiples of the typical length of a learned vector. The middle is usual, see margin."""
     silent_exposures: Shares = (0.0, 1.0)
     """How far items on sale that nobody took count as seen and not wanted; 0 makes them as good as new. The middle
     is usual, see margin."""
