@@ -228,15 +228,18 @@ class TestJudge:
         assert judge.relevant["cold"].nnz == later.nnz
         assert 0.05 * later.nnz < judge.relevant["overall"].nnz < 0.2 * later.nnz
 
-    def test_cold_ndcg_equals_the_full_measure(self):
+    def test_users_of_a_group_ranked_among_itself(self):
         rng = np.random.default_rng(1)
         train = sparse.csr_array(np.hstack([np.ones((60, 2)), np.zeros((60, 8))]).astype(np.float32))
-        later = sparse.csr_array(np.hstack([np.zeros((60, 2)), rng.random((60, 8)) < 0.3]).astype(np.float32))
-        judge = Judge(train, later, k=3)
+        later = np.hstack([np.zeros((60, 2)), rng.random((60, 8)) < 0.3]).astype(np.float32)
+        judge = Judge(train, sparse.csr_array(later), k=3)
         users = rng.standard_normal((len(judge.users), 4)).astype(np.float32)
         items = rng.standard_normal((10, 4)).astype(np.float32)
-        full = judge.measure(users, items, only=("cold",)).cold
-        assert judge.cold_ndcg(users, items[judge.masks["cold"]]).mean() == pytest.approx(full)
+        scores = judge.ndcg_among("cold", users, items)
+        assert len(scores) == (later.sum(axis=1) > 0).sum()
+        assert scores.mean() == pytest.approx(judge.measure(users, items, only=("cold",)).cold)
+        items[:2] = 100 * rng.standard_normal((2, 4))  # what is not of the group is nowhere in the lists
+        np.testing.assert_array_equal(judge.ndcg_among("cold", users, items), scores)
 
     def test_new_items_are_found_where_it_is_more_than_luck(self):
         rng = np.random.default_rng(1)

@@ -314,6 +314,15 @@ def test_what_a_field_adds_is_the_difference_to_the_same_weights_without_it(text
     assert "0.200 (-0.010)" in text.sections["fields"]
 
 
+def test_the_weights_table_says_whose_ranking_judged(shop: Bundle, text: Text) -> None:
+    assert "NDCG among new items" in text.sections["fields"]  # as told by a bundle of before it was written down
+    choices = shop.manifest.choices
+    curve = [{**point, "group": "tail"} for point in choices["curves"]["field_weights"]]
+    choices = {**choices, "curves": {**choices["curves"], "field_weights": curve}}
+    judged = replace(shop, manifest=replace(shop.manifest, choices=choices))
+    assert "NDCG among rarely taken and new items" in read(report(judged, "b", Evaluation())).sections["fields"]
+
+
 def test_the_nearest_pair_of_tries_is_taken() -> None:
     def tried(a: float, b: float, r2: float) -> dict[str, Any]:
         return {"weights": {"a": a, "b": b}, "r2": r2, "ndcg": None}

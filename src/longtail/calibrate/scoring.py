@@ -174,7 +174,7 @@ class Judge:
         """Whether new items among themselves are found by more than luck: NDCG above two standard errors."""
         if "cold" not in self.relevant:
             return False
-        values = self._values(lambda rows: users[rows] @ items.T, ["cold"])["cold"]
+        values = self.ndcg_among("cold", users, items)
         return bool(values.mean() > 2 * _standard_error(values))
 
     def _values(self, score_block: Any, names: list[str]) -> dict[str, Float64]:
@@ -196,13 +196,13 @@ class Judge:
             for name in names
         }
 
-    def cold_ndcg(self, users: Float32, predictions: Float32) -> Float64:
-        """NDCG among new items alone, user by user, from predictions ``(number of new items, d)`` in row order."""
-        columns = np.flatnonzero(self.masks["cold"])
-        relevant = sparse.csr_array(self.relevant["cold"][:, columns])
-        rows = np.flatnonzero(relevant_counts(relevant))
-        ranked = rank_each(lambda block: users[block] @ predictions.T, rows, self.k, None, seed=self.seed)[0]
-        return ndcg_at_k(ranked, sparse.csr_array(relevant[rows]), self.k)
+    def ndcg_among(self, group: str, users: Float32, items: Float32) -> Float64:
+        """NDCG of each user who has relevant items of a group, one that is ranked among itself: ``cold`` or ``tail``.
+
+        Args:
+            users: ``(len(self.users), d)``. items: ``(n_items, d)``, of which only the group's rows count.
+        """
+        return self._values(lambda rows: users[rows] @ items.T, [group])[group]
 
     def profiles(self, content: Float32) -> Float32:
         """Mean content of each judged user's history, ``(len(self.users), d_z) float32``."""

@@ -26,6 +26,8 @@ _RIDGE = 1.0
 _ERRORS = 2.0
 #: or for a gain in R² of this share of it that costs the ranking no more than one standard error: less is noise.
 _MARGIN = 0.02
+#: Where few pairs tell of new items R² must gain this much.
+_MARGIN_FEW = 0.1
 
 
 def choose_field_weights(
@@ -34,15 +36,17 @@ def choose_field_weights(
     """Weights that let a small kernel bridge rank new items best.
 
     Coordinate search from equal weights, two passes at most. Two judges: the ranking of new items, which is what counts
-    and is noisy, and leave-one-out R² on a sample, which is steady and the worse guide. Where validation has next to no
-    new items R² decides alone. A field that says nothing ends low and costs nothing later; one that gives the id away
-    helps no unseen item and ends low too.
+    and is noisy, and leave-one-out R² on a sample, which is steady and the worse guide. Where few pairs tell of new
+    items, rarely taken ones are ranked with them, each by what is predicted without its own vector, and R² must gain
+    much: the little it gains by many weights is none for the ranking. Where validation has next to nothing of them R²
+    decides alone. A field that says nothing ends low and costs nothing later; one that gives the id away helps no
+    unseen item and ends low too.
 
     Args:
         features: of all items.
         targets: ``(n_items, d) float32``; their directions are predicted.
         rows: items to learn from, of which at most 4,000 are drawn.
-        judge: what new items' rankings are measured by; users: ``(len(judge.users), d)`` factors.
+        judge: what rankings are measured by; users: ``(len(judge.users), d)`` factors.
         seed: of the sample.
 
     Returns:
@@ -57,37 +61,46 @@ def choose_field_weights(
     curve: list[dict[str, Any]] = []
     if len(active) < 2 or len(rows) < 10:
         return weights, curve
-    by_rank = "cold" in judge.relevant
-    new = features.take(np.flatnonzero(judge.masks["cold"])) if by_rank else sample
+    group, margin = ("cold", _MARGIN) if judge.knows_new else ("tail", _MARGIN_FEW)
+    by_rank = group in judge.relevant
+    others = np.setdiff1d(np.flatnonzero(judge.masks[group]), rows)
+    rest = features.take(others)
 
     def score(candidate: dict[str, float]) -> _Score:
         z = combine(sample, candidate)
         there = np.flatnonzero(z.any(axis=1))
         if len(there) < 10:
-            return _Score(-np.inf, None)
+            return _Score(-np.inf, None, margin)
         fitted = fit_kernel(z[there], unit[there], landmarks=_LANDMARKS, ridges=(_RIDGE,), seed=seed)
         r2 = r_squared(unit[there], fitted.out_of_sample) * len(there) / len(rows)
         ranking = None
         if by_rank:
+            raw = np.zeros(targets.shape, dtype=np.float32)
+            raw[others] = fitted.bridge.predict(combine(rest, candidate))
+            raw[rows[there]] = fitted.out_of_sample
             # Half the length: between forgetting and trusting how sure the prediction is.
-            ranking = judge.cold_ndcg(users, Length(0.5, 1.0).apply(fitted.bridge.predict(combine(new, candidate))))
+            ranking = judge.ndcg_among(group, users, Length(0.5, 1.0).apply(raw))
         ndcg = None if ranking is None else float(ranking.mean())
-        curve.append({"weights": dict(candidate), "r2": r2, "ndcg": ndcg})
-        return _Score(r2, ranking)
+        curve.append({"weights": dict(candidate), "r2": r2, "group": group, "ndcg": ndcg})
+        return _Score(r2, ranking, margin)
 
     return _climb(weights, active, score), curve
 
 
 @dataclass(frozen=True)
 class _Score:
-    """What one set of weights is worth: R² on unseen items, and NDCG of each user among new ones where measured."""
+    """What one set of weights is worth: R² on unseen items, and NDCG of each user among a group of them where measured.
+
+    ``margin``: the share of R² that it must gain to count.
+    """
 
     r2: float
     ranking: Float64 | None
+    margin: float
 
     def beats(self, other: _Score) -> bool:
         """Whether it is better by more than noise."""
-        steadier = self.r2 > other.r2 + abs(other.r2) * _MARGIN
+        steadier = self.r2 > other.r2 + abs(other.r2) * self.margin
         if self.ranking is None or other.ranking is None or len(self.ranking) < 2:
             return steadier
         gain = self.ranking - other.ranking
