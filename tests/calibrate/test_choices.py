@@ -8,7 +8,7 @@ from scipy import sparse
 from longtail.calibrate import als_search, lengths
 from longtail.calibrate.alternation import Pull
 from longtail.calibrate.guard import middle, pick
-from longtail.calibrate.lengths import choose_rounds
+from longtail.calibrate.lengths import choose_rounds, shorten
 from longtail.calibrate.model import Length, sources
 from longtail.calibrate.quality import Quality
 from longtail.calibrate.scoring import Judge
@@ -439,6 +439,39 @@ class TestRounds:
         assert (pull.precision, pull.scale, rounds) == (1.0, 1.0, 1)
         assert quality.short == 0.05
         assert {point["short"] for point in curve} == {0.05, 0.04}
+
+
+class TestShorten:
+    """Whole rounds with content beside the vectors, whose quality is known beforehand by the length."""
+
+    def chosen(self, found, scale=1.0, scales=(0.3, 0.5, 0.75, 1.0, 1.5), floor=0.1):
+        ran = []
+
+        def attempt(pull):
+            ran.append(pull.scale)
+            return SimpleNamespace(length=pull.scale), Quality(found[pull.scale], np.nan, np.nan)
+
+        start = Pull(precision=3.0, scale=scale)
+        here = SimpleNamespace(length=scale), Quality(found[scale], np.nan, np.nan)
+        pull, state, curve = shorten(attempt, start, *here, Quality(0.1, np.nan, np.nan), scales=scales, floor=floor)
+        assert pull == replace(start, scale=state.length)
+        assert [point["scale"] for point in curve] == [scale, *ran]
+        return pull.scale, ran
+
+    def test_the_length_that_gains_most_down_to_half(self):
+        assert self.chosen({1.0: 0.1, 0.75: 0.11, 0.5: 0.12}) == (0.5, [0.75, 0.5])
+        assert self.chosen({1.0: 0.1, 0.75: 0.12, 0.5: 0.11}) == (0.75, [0.75, 0.5])
+        assert self.chosen({1.0: 0.12, 0.75: 0.11, 0.5: 0.11}) == (1.0, [0.75, 0.5])
+
+    def test_of_equals_the_longest(self):
+        assert self.chosen({1.0: 0.1, 0.75: 0.1, 0.5: 0.1})[0] == 1.0
+
+    def test_without_a_shorter_one_nothing_is_run(self):
+        assert self.chosen({1.0: 0.1}, scales=(1.0,)) == (1.0, [])
+        assert self.chosen({0.3: 0.1}, scale=0.3) == (0.3, [])
+
+    def test_where_the_chosen_costs_too_much_a_shorter_one_that_does_not(self):
+        assert self.chosen({1.0: 0.09, 0.75: 0.1, 0.5: 0.11})[0] == 0.5
 
 
 def test_sources_of_every_kind():

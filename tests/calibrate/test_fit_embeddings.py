@@ -243,6 +243,39 @@ def test_the_margin_reaches_both_searches_where_few_pairs_tell_of_new_items(monk
     assert curves["margin"] == margin
 
 
+@pytest.mark.parametrize(("enough", "again"), [(1, False), (10**6, True)])
+def test_a_shorter_length_is_measured_with_content_beside_it_where_few_pairs_tell_of_new_items(
+    monkeypatch, enough, again
+):
+    from longtail.calibrate import choices as module
+    from longtail.calibrate import scoring
+
+    monkeypatch.setattr(scoring, "ENOUGH_NEW", enough)
+    measured = {}
+
+    def shortest(attempt, pull, state, quality, base, **rest):
+        half = replace(pull, scale=pull.scale / 2)
+        measured.update(chosen=quality.overall, state=attempt(half)[0])
+        assert attempt(pull)[1].overall == quality.overall  # of the same rounds, beside the same content
+        return half, measured["state"], []
+
+    def gate(judge, fusion, validation, vectors, *rest, **more):
+        measured["vectors"] = vectors
+        return gates(judge, fusion, validation, vectors, *rest, **more)
+
+    gates = module.choose_gate
+    monkeypatch.setattr(module, "shorten", shortest)
+    monkeypatch.setattr(module, "choose_gate", gate)
+    interactions, features, _, _ = shop()
+    settings = QUICK.model_copy(update={"fusion_weights": (1.0,), "length_scales": (0.8,)})
+    train, held, new = hold_out(interactions.matrix, seed=0)
+    chosen = module.choose(train, held, features, ALS, settings, new=new)
+    assert chosen.pull.scale == (0.4 if again else 0.8)
+    assert ("chosen" in measured) is again
+    if again:  # what is chosen after it is chosen for it
+        np.testing.assert_array_equal(measured["vectors"], measured["state"].item_vectors)
+
+
 @pytest.mark.parametrize("method", ["als", "article"])
 def test_plain_users_are_those_that_a_history_folds_in_to(method):
     interactions, features, _, _ = shop()

@@ -20,8 +20,9 @@ from longtail.calibrate.doubt import choose_doubt
 from longtail.calibrate.fusion import Asking, choose_freshness, choose_fusion, choose_gate
 from longtail.calibrate.guard import middle
 from longtail.calibrate.holdout import PAIRS
-from longtail.calibrate.lengths import USUAL_ROUNDS, choose_exponent, choose_pull, choose_rounds
+from longtail.calibrate.lengths import USUAL_ROUNDS, choose_exponent, choose_pull, choose_rounds, shorten
 from longtail.calibrate.model import Fusion
+from longtail.calibrate.quality import Quality
 from longtail.calibrate.scoring import Judge
 from longtail.calibrate.settings import CalibrationSettings
 from longtail.calibrate.weights import choose_field_weights
@@ -204,6 +205,20 @@ def choose(
         fusion, report["fusion"] = choose_fusion(
             asking, fusion, base, weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor
         )
+        if margin and fusion.weight and pull.precision:
+
+            def beside(candidate: Pull) -> tuple[Alternation, Quality]:
+                *_, there = islice(run(candidate), rounds)
+                average = average_of(there.user_factors, train)
+                return there, replace(asking, items=there.item_vectors, average=average).quality(fusion)
+
+            pull, state, report["shorter"] = shorten(
+                beside, pull, state, asking.quality(fusion), base, scales=settings.length_scales, floor=floor
+            )
+            progress.note(f"with content beside the vectors: length {pull.scale:g}")
+            choices = replace(choices, pull=pull)
+            mean = average_of(state.user_factors, train)
+            asking = replace(asking, items=state.item_vectors, average=mean)
         fusion = replace(fusion, fresh_half_at=float(settings.tail_below))
         fusion, report["freshness"] = choose_freshness(asking, fusion, base, values=settings.freshness, floor=floor)
         fusion, report["similar"] = choose_gate(

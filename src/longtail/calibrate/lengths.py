@@ -171,3 +171,34 @@ def choose_rounds(
         near: list[Any] = [values[place] for place in (here - 1, here + 1) if 0 <= place < len(values)]
         best = best_of([best, *(attempt(replace(best[0], **{name: value})) for value in near)], usual=0)
     return *best, curve
+
+
+def shorten(
+    attempt: Callable[[Pull], tuple[Alternation, Quality]],
+    pull: Pull,
+    state: Alternation,
+    quality: Quality,
+    base: Quality,
+    *,
+    scales: Sequence[float],
+    floor: float,
+) -> tuple[Pull, Alternation, list[dict[str, Any]]]:
+    """s once more, now that content counts beside the vectors, which says again what the prior says.
+
+    Lengths down to half of the chosen one are tried, and the one that gains most is taken, of equals the longest.
+
+    Args:
+        attempt: where whole rounds with a pull come to, and how good that is with content beside it.
+        pull, state: from :func:`choose_rounds`; quality: with content beside it.
+        base, floor: see :func:`choose_pull`.
+
+    Returns:
+        The pull, where it came to, and the curve.
+    """
+    tried = [(pull, state, quality)]
+    for scale in sorted(scales, reverse=True):
+        if pull.scale / 2 <= scale < pull.scale:
+            candidate = replace(pull, scale=scale)
+            tried.append((candidate, *attempt(candidate)))
+    best = pick([quality for *_, quality in tried], base, floor=floor)
+    return *tried[best][:2], [{"scale": one.scale, **quality.to_dict()} for one, _, quality in tried]
