@@ -8,7 +8,7 @@ from scipy import sparse
 from longtail.calibrate import als_search, lengths
 from longtail.calibrate.alternation import Pull
 from longtail.calibrate.guard import middle, pick
-from longtail.calibrate.lengths import choose_rounds, shorten
+from longtail.calibrate.lengths import choose_length_beside, choose_rounds
 from longtail.calibrate.model import Length, sources
 from longtail.calibrate.quality import Quality
 from longtail.calibrate.scoring import Judge
@@ -228,6 +228,17 @@ class TestJudge:
         assert judge.relevant["cold"].nnz == later.nnz
         assert 0.05 * later.nnz < judge.relevant["overall"].nnz < 0.2 * later.nnz
 
+    def test_what_a_user_has_is_nowhere_in_the_ranking_of_a_group(self):
+        rng = np.random.default_rng(1)
+        train = sparse.csr_array((rng.random((80, 12)) < 0.3).astype(np.float32))
+        later = sparse.csr_array((rng.random((80, 12)) < 0.3).astype(np.float32))
+        judge = Judge(train, later, k=3, tail_below=25)
+        assert 2 < judge.masks["tail"].sum() < 12
+        users = rng.standard_normal((len(judge.users), 4)).astype(np.float32)
+        items = rng.standard_normal((12, 4)).astype(np.float32)
+        scores = judge.ndcg_among("tail", users, items[judge.masks["tail"]])
+        assert scores.mean() == pytest.approx(judge.measure(users, items, only=("tail",)).tail)
+
     def test_users_of_a_group_ranked_among_itself(self):
         rng = np.random.default_rng(1)
         train = sparse.csr_array(np.hstack([np.ones((60, 2)), np.zeros((60, 8))]).astype(np.float32))
@@ -235,11 +246,9 @@ class TestJudge:
         judge = Judge(train, sparse.csr_array(later), k=3)
         users = rng.standard_normal((len(judge.users), 4)).astype(np.float32)
         items = rng.standard_normal((10, 4)).astype(np.float32)
-        scores = judge.ndcg_among("cold", users, items)
+        scores = judge.ndcg_among("cold", users, items[judge.masks["cold"]])
         assert len(scores) == (later.sum(axis=1) > 0).sum()
         assert scores.mean() == pytest.approx(judge.measure(users, items, only=("cold",)).cold)
-        items[:2] = 100 * rng.standard_normal((2, 4))  # what is not of the group is nowhere in the lists
-        np.testing.assert_array_equal(judge.ndcg_among("cold", users, items), scores)
 
     def test_new_items_are_found_where_it_is_more_than_luck(self):
         rng = np.random.default_rng(1)
@@ -441,37 +450,42 @@ class TestRounds:
         assert {point["short"] for point in curve} == {0.05, 0.04}
 
 
-class TestShorten:
+class TestLengthBeside:
     """Whole rounds with content beside the vectors, whose quality is known beforehand by the length."""
 
-    def chosen(self, found, scale=1.0, scales=(0.3, 0.5, 0.75, 1.0, 1.5), floor=0.1):
+    def chosen(self, found, scale=1.0, scales=(0.3, 0.5, 0.75, 1.0, 1.5)):
         ran = []
 
-        def attempt(pull):
+        def run(pull):
             ran.append(pull.scale)
-            return SimpleNamespace(length=pull.scale), Quality(found[pull.scale], np.nan, np.nan)
+            return SimpleNamespace(length=pull.scale)
+
+        def measure(state):
+            overall, tail = found[state.length]
+            return Quality(overall, np.nan, tail)
 
         start = Pull(precision=3.0, scale=scale)
-        here = SimpleNamespace(length=scale), Quality(found[scale], np.nan, np.nan)
-        pull, state, curve = shorten(attempt, start, *here, Quality(0.1, np.nan, np.nan), scales=scales, floor=floor)
+        pull, state, curve = choose_length_beside(
+            run, measure, start, SimpleNamespace(length=scale), Quality(0.1, np.nan, 0.1), scales=scales, floor=0.1
+        )
         assert pull == replace(start, scale=state.length)
-        assert [point["scale"] for point in curve] == [scale, *ran]
+        assert [point["scale"] for point in curve] == ([scale, *ran] if ran else [])
         return pull.scale, ran
 
     def test_the_length_that_gains_most_down_to_half(self):
-        assert self.chosen({1.0: 0.1, 0.75: 0.11, 0.5: 0.12}) == (0.5, [0.75, 0.5])
-        assert self.chosen({1.0: 0.1, 0.75: 0.12, 0.5: 0.11}) == (0.75, [0.75, 0.5])
-        assert self.chosen({1.0: 0.12, 0.75: 0.11, 0.5: 0.11}) == (1.0, [0.75, 0.5])
+        assert self.chosen({1.0: (0.1, 0.1), 0.75: (0.11, 0.1), 0.5: (0.11, 0.11)}) == (0.5, [0.75, 0.5])
+        assert self.chosen({1.0: (0.1, 0.1), 0.75: (0.11, 0.11), 0.5: (0.11, 0.1)}) == (0.75, [0.75, 0.5])
+        assert self.chosen({1.0: (0.11, 0.11), 0.75: (0.11, 0.1), 0.5: (0.1, 0.11)}) == (1.0, [0.75, 0.5])
 
     def test_of_equals_the_longest(self):
-        assert self.chosen({1.0: 0.1, 0.75: 0.1, 0.5: 0.1})[0] == 1.0
+        assert self.chosen(dict.fromkeys((1.0, 0.75, 0.5), (0.1, 0.1)))[0] == 1.0
 
     def test_without_a_shorter_one_nothing_is_run(self):
-        assert self.chosen({1.0: 0.1}, scales=(1.0,)) == (1.0, [])
-        assert self.chosen({0.3: 0.1}, scale=0.3) == (0.3, [])
+        assert self.chosen({}, scales=(1.0,)) == (1.0, [])
+        assert self.chosen({}, scale=0.3) == (0.3, [])
 
-    def test_where_the_chosen_costs_too_much_a_shorter_one_that_does_not(self):
-        assert self.chosen({1.0: 0.09, 0.75: 0.1, 0.5: 0.11})[0] == 0.5
+    def test_not_one_that_costs_overall_quality(self):
+        assert self.chosen({1.0: (0.1, 0.1), 0.75: (0.1, 0.11), 0.5: (0.09, 0.3)})[0] == 0.75
 
 
 def test_sources_of_every_kind():

@@ -244,36 +244,52 @@ def test_the_margin_reaches_both_searches_where_few_pairs_tell_of_new_items(monk
 
 
 @pytest.mark.parametrize(("enough", "again"), [(1, False), (10**6, True)])
-def test_a_shorter_length_is_measured_with_content_beside_it_where_few_pairs_tell_of_new_items(
-    monkeypatch, enough, again
-):
+def test_lengths_are_chosen_again_beside_content_where_few_pairs_tell_of_new_items(monkeypatch, enough, again):
     from longtail.calibrate import choices as module
     from longtail.calibrate import scoring
 
     monkeypatch.setattr(scoring, "ENOUGH_NEW", enough)
     measured = {}
+    rounds, freshness, gate = module.choose_rounds, module.choose_freshness, module.choose_gate
 
-    def shortest(attempt, pull, state, quality, base, **rest):
+    def one_round(*args, **kwargs):  # of two
+        pull, _, state, quality, curve = rounds(*args, **kwargs)
+        return pull, 1, state, quality, curve
+
+    def halved(run, measure, pull, state, base, **rest):
         half = replace(pull, scale=pull.scale / 2)
-        measured.update(chosen=quality.overall, state=attempt(half)[0])
-        assert attempt(pull)[1].overall == quality.overall  # of the same rounds, beside the same content
-        return half, measured["state"], []
+        measured["state"] = run(half)
+        assert measure(measured["state"]).overall != measure(run(pull)).overall
+        return half, measured["state"], [{}]
 
-    def gate(judge, fusion, validation, vectors, *rest, **more):
+    def fresh(asking, *rest, **more):
+        measured["asking"] = asking
+        return freshness(asking, *rest, **more)
+
+    def gated(judge, fusion, validation, vectors, *rest, **more):
         measured["vectors"] = vectors
-        return gates(judge, fusion, validation, vectors, *rest, **more)
+        return gate(judge, fusion, validation, vectors, *rest, **more)
 
-    gates = module.choose_gate
-    monkeypatch.setattr(module, "shorten", shortest)
-    monkeypatch.setattr(module, "choose_gate", gate)
+    for name, watched in {
+        "choose_rounds": one_round, "choose_length_beside": halved, "choose_freshness": fresh, "choose_gate": gated,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(module, name, watched)
     interactions, features, _, _ = shop()
-    settings = QUICK.model_copy(update={"fusion_weights": (1.0,), "length_scales": (0.8,)})
+    settings = QUICK.model_copy(update={"fusion_weights": (1.0,), "length_scales": (0.8,), "rounds": 2})
     train, held, new = hold_out(interactions.matrix, seed=0)
     chosen = module.choose(train, held, features, ALS, settings, new=new)
     assert chosen.pull.scale == (0.4 if again else 0.8)
-    assert ("chosen" in measured) is again
-    if again:  # what is chosen after it is chosen for it
-        np.testing.assert_array_equal(measured["vectors"], measured["state"].item_vectors)
+    assert ("state" in measured) is again
+    if again:  # what is chosen after it is chosen for it, and of as many rounds
+        vectors = measured["state"].item_vectors
+        np.testing.assert_array_equal(measured["vectors"], vectors)
+        np.testing.assert_array_equal(measured["asking"].items, vectors)
+        average = module.average_of(measured["state"].user_factors, train)
+        np.testing.assert_array_equal(measured["asking"].average, average)
+        served = fit(train, features, chosen, settings, exposure=chosen.pull.exposure(train, None, new))
+        known = np.bincount(train.indices, minlength=len(new)) > 0
+        lengths = [np.linalg.norm(array[known], axis=1) for array in (vectors, served.item_vectors)]
+        np.testing.assert_allclose(*lengths, rtol=1e-2)
 
 
 @pytest.mark.parametrize("method", ["als", "article"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+import longtail.calibrate.weights as module
 from longtail.calibrate.scoring import Judge
 from longtail.calibrate.weights import _Score, choose_field_weights
 from longtail.cf.als import AlsSettings, fit_als
@@ -34,12 +35,12 @@ class TestBeats:
         ],
     )
     def test_by_ranking_and_r2(self, gain, r2, beats):
-        assert _Score(r2, ranking(gain), margin=0.02).beats(_Score(0.1, np.zeros(100), margin=0.02)) is beats
+        assert _Score(r2, ranking(gain)).beats(_Score(0.1, np.zeros(100)), 0.02) is beats
 
     @pytest.mark.parametrize(("r2", "beats"), [(0.107, False), (0.112, True)])
     def test_where_more_r2_is_needed(self, r2, beats):
         for scores in (np.zeros(100), None):
-            assert _Score(r2, scores, margin=0.1).beats(_Score(0.1, scores, margin=0.1)) is beats
+            assert _Score(r2, scores).beats(_Score(0.1, scores), 0.1) is beats
 
 
 def shop(n_users=400, n_items=240, n_new=60, seed=0):
@@ -86,6 +87,25 @@ def test_few_new_items_are_ranked_with_rarely_taken_ones_and_none_is_judged_by_i
     # The field that says which item it is would find what is rarely taken, and was learned from, at once.
     by_id = next(point["ndcg"] for point in curve if not point["weights"]["taste"])
     assert by_id < 0.2 * curve[0]["ndcg"]
+
+
+@pytest.mark.parametrize(("knows_new", "moved"), [(True, True), (False, False)])
+def test_where_few_pairs_tell_of_new_items_a_little_r2_moves_nothing(monkeypatch, knows_new, moved):
+    """R² five in a hundred better without the noise, and a ranking that says nothing either way."""
+    monkeypatch.setattr(Judge, "knows_new", knows_new)
+    monkeypatch.setattr(Judge, "ndcg_among", lambda self, group, users, items: np.full(50, 0.1))
+    monkeypatch.setattr(module, "r_squared", lambda unit, predicted: 0.1 if len(seen) % 2 else 0.105)
+    seen = []
+    kernel = module.fit_kernel
+
+    def fitted(z, unit, **settings):
+        seen.append(z)
+        return kernel(z, unit, **settings)
+
+    monkeypatch.setattr(module, "fit_kernel", fitted)
+    train, later, features = shop()
+    weights, _ = choose(train, later, Features(features.items, features.fields[:2]))
+    assert (weights != {"taste": 1.0, "noise": 1.0}) is moved
 
 
 def test_next_to_nothing_to_rank_leaves_it_to_r2():

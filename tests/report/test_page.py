@@ -314,13 +314,18 @@ def test_what_a_field_adds_is_the_difference_to_the_same_weights_without_it(text
     assert "0.200 (-0.010)" in text.sections["fields"]
 
 
-def test_the_weights_table_says_whose_ranking_judged(shop: Bundle, text: Text) -> None:
-    assert "NDCG among new items" in text.sections["fields"]  # as told by a bundle of before it was written down
+def test_the_page_says_whose_ranking_judged_a_choice(shop: Bundle, page: str) -> None:
+    # As told by a bundle of before it was written down.
+    assert "NDCG among new items" in read(page).sections["fields"]
+    assert "NDCG of new items by who teaches" in page
     choices = shop.manifest.choices
-    curve = [{**point, "group": "tail"} for point in choices["curves"]["field_weights"]]
-    choices = {**choices, "curves": {**choices["curves"], "field_weights": curve}}
-    judged = replace(shop, manifest=replace(shop.manifest, choices=choices))
-    assert "NDCG among rarely taken and new items" in read(report(judged, "b", Evaluation())).sections["fields"]
+    curves = dict(choices["curves"])
+    for name in ("field_weights", "teaching"):
+        curves[name] = [{**point, "group": "tail"} for point in curves[name]]
+    judged = replace(shop, manifest=replace(shop.manifest, choices={**choices, "curves": curves}))
+    told = report(judged, "b", Evaluation())
+    assert "NDCG among rarely taken and new items" in read(told).sections["fields"]
+    assert "NDCG of rarely taken and new items by who teaches" in told
 
 
 def test_the_nearest_pair_of_tries_is_taken() -> None:

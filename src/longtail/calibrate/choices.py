@@ -20,9 +20,8 @@ from longtail.calibrate.doubt import choose_doubt
 from longtail.calibrate.fusion import Asking, choose_freshness, choose_fusion, choose_gate
 from longtail.calibrate.guard import middle
 from longtail.calibrate.holdout import PAIRS
-from longtail.calibrate.lengths import USUAL_ROUNDS, choose_exponent, choose_pull, choose_rounds, shorten
+from longtail.calibrate.lengths import USUAL_ROUNDS, choose_exponent, choose_length_beside, choose_pull, choose_rounds
 from longtail.calibrate.model import Fusion
-from longtail.calibrate.quality import Quality
 from longtail.calibrate.scoring import Judge
 from longtail.calibrate.settings import CalibrationSettings
 from longtail.calibrate.weights import choose_field_weights
@@ -164,18 +163,25 @@ def choose(
             start=items,
         )  # fmt: skip
     progress.note(f"prior: precision {pull.precision:g} λ(0), length {pull.scale:g}, exponent {pull.exponent:g}")
-    seen_since = exposure
-    exposure = pull.exposure(train, seen_since, new)
+    exposed = pull.exposure(train, exposure, new)
 
     def run(candidate: Pull) -> Iterator[Alternation]:
         return alternate(
             train, users, items, features, z, candidate, als, quick, rounds=settings.rounds, last_method="kernel",
-            min_interactions=minimum, tail_below=settings.tail_below, exposure=exposure, first=taught_first,
+            min_interactions=minimum, tail_below=settings.tail_below, exposure=exposed, first=taught_first,
             seed=seed, progress=progress,
         )  # fmt: skip
 
+    def last(candidate: Pull) -> Alternation:
+        *_, there = islice(run(candidate), rounds)
+        return there
+
     def short_of(state: Alternation) -> Float32:
-        return solve_users(judge.short, state.item_vectors, als, exposure=exposure).factors
+        return solve_users(judge.short, state.item_vectors, als, exposure=exposed).factors
+
+    def asking_of(state: Alternation) -> Asking:
+        average = average_of(state.user_factors, train)
+        return Asking(judge, state.item_vectors, content, counts, als, exposed, average, typical)
 
     pull, rounds, state, quality, report["rounds"] = choose_rounds(
         judge, run, short_of, pull, base, scales=settings.length_scales, precisions=settings.precisions, floor=floor,
@@ -188,37 +194,28 @@ def choose(
         # What follows is chosen for what will be served. Without a prior, items that nobody took although they were
         # seen would be solved to nothing: they keep their prediction.
         pull = replace(pull, precision=0.0, silent_exposure=0.0)
-        exposure = pull.exposure(train, seen_since, new)
-        *_, state = islice(run(pull), rounds)
-    choices = replace(choices, rounds=rounds, pull=pull)
-    short = short_of(state)
-    mean = average_of(state.user_factors, train)
+        exposed = pull.exposure(train, exposure, new)
+        state = last(pull)
+    asking = asking_of(state)
     with progress.task("choosing what counts beside the vectors"):
         fusion, report["average"] = choose_average(
-            judge, state.user_factors[judge.users], short, state.item_vectors, mean, base,
+            judge, state.user_factors[judge.users], short_of(state), state.item_vectors, asking.average, base,
             weights=settings.average_weights, half_lives=settings.average_half_lives, floor=floor,
         )  # fmt: skip
         if not judge.finds_new(profiles, content):
             # How much of content to ask for, and how far to bring it up, would be decided by a handful of lucky hits.
             base = replace(base, cold=np.nan, mixed=np.nan)
-        asking = Asking(judge, state.item_vectors, content, counts, als, exposure, mean, typical)
         fusion, report["fusion"] = choose_fusion(
             asking, fusion, base, weights=settings.fusion_weights, half_lives=settings.fusion_half_lives, floor=floor
         )
-        if margin and fusion.weight and pull.precision:
-
-            def beside(candidate: Pull) -> tuple[Alternation, Quality]:
-                *_, there = islice(run(candidate), rounds)
-                average = average_of(there.user_factors, train)
-                return there, replace(asking, items=there.item_vectors, average=average).quality(fusion)
-
-            pull, state, report["shorter"] = shorten(
-                beside, pull, state, asking.quality(fusion), base, scales=settings.length_scales, floor=floor
-            )
-            progress.note(f"with content beside the vectors: length {pull.scale:g}")
-            choices = replace(choices, pull=pull)
-            mean = average_of(state.user_factors, train)
-            asking = replace(asking, items=state.item_vectors, average=mean)
+        if not judge.knows_new and fusion.weight and pull.precision:
+            pull, state, report["length_beside"] = choose_length_beside(
+                last, lambda there: asking_of(there).quality(fusion), pull, state, base,
+                scales=settings.length_scales, floor=floor,
+            )  # fmt: skip
+            if report["length_beside"]:
+                progress.note(f"with content beside the vectors: length {pull.scale:g}")
+            asking = asking_of(state)
         fusion = replace(fusion, fresh_half_at=float(settings.tail_below))
         fusion, report["freshness"] = choose_freshness(asking, fusion, base, values=settings.freshness, floor=floor)
         fusion, report["similar"] = choose_gate(
@@ -230,12 +227,13 @@ def choose(
             doubts=settings.similar_doubts, gates=settings.similar_gates, k=settings.k, seed=seed,
         )  # fmt: skip
     fusion = replace(fusion, weight=fusion.weight / typical)
+    choices = replace(choices, rounds=rounds, pull=pull, fusion=fusion)
     progress.note(
         f"beside the vectors: content {fusion.weight:g} for users, {fusion.similar_weight:g} for similar items, doubt "
         f"{fusion.similar_doubt:g}; new and rarely taken items longer by {fusion.freshness:g}; the average user "
         f"{fusion.average_weight:g}, halved at {fusion.average_half_at:g} items"
     )
-    return replace(choices, fusion=fusion)
+    return choices
 
 
 #: Landmarks of the kernels that choices are made with; the final fit has as many as the settings say.

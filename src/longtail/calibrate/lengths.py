@@ -173,32 +173,33 @@ def choose_rounds(
     return *best, curve
 
 
-def shorten(
-    attempt: Callable[[Pull], tuple[Alternation, Quality]],
+def choose_length_beside(
+    run: Callable[[Pull], Alternation],
+    measure: Callable[[Alternation], Quality],
     pull: Pull,
     state: Alternation,
-    quality: Quality,
     base: Quality,
     *,
     scales: Sequence[float],
     floor: float,
 ) -> tuple[Pull, Alternation, list[dict[str, Any]]]:
-    """s once more, now that content counts beside the vectors, which says again what the prior says.
+    """s once more, with content beside the vectors, which says again what the prior says.
 
-    Lengths down to half of the chosen one are tried, and the one that gains most is taken, of equals the longest.
+    Lengths of the grid down to half of the chosen one are tried, and the one that gains most is taken, of equals the
+    longest.
 
     Args:
-        attempt: where whole rounds with a pull come to, and how good that is with content beside it.
-        pull, state: from :func:`choose_rounds`; quality: with content beside it.
+        run: where whole rounds with a pull come to; measure: how good that is with content beside it.
+        pull, state: from :func:`choose_rounds`.
         base, floor: see :func:`choose_pull`.
 
     Returns:
-        The pull, where it came to, and the curve.
+        The pull, where it came to, and the curve; empty where the grid has no such length.
     """
-    tried = [(pull, state, quality)]
-    for scale in sorted(scales, reverse=True):
-        if pull.scale / 2 <= scale < pull.scale:
-            candidate = replace(pull, scale=scale)
-            tried.append((candidate, *attempt(candidate)))
-    best = pick([quality for *_, quality in tried], base, floor=floor)
-    return *tried[best][:2], [{"scale": one.scale, **quality.to_dict()} for one, _, quality in tried]
+    lengths = [scale for scale in sorted(scales, reverse=True) if pull.scale / 2 <= scale < pull.scale]
+    if not lengths:
+        return pull, state, []
+    tried = [(pull, state), *((one, run(one)) for one in (replace(pull, scale=scale) for scale in lengths))]
+    qualities = [measure(there) for _, there in tried]
+    curve = [{"scale": one.scale, **quality.to_dict()} for (one, _), quality in zip(tried, qualities, strict=True)]
+    return *tried[pick(qualities, base, floor=floor)], curve

@@ -174,7 +174,7 @@ class Judge:
         """Whether new items among themselves are found by more than luck: NDCG above two standard errors."""
         if "cold" not in self.relevant:
             return False
-        values = self.ndcg_among("cold", users, items)
+        values = self.ndcg_among("cold", users, items[self.masks["cold"]])
         return bool(values.mean() > 2 * _standard_error(values))
 
     def _values(self, score_block: Any, names: list[str]) -> dict[str, Float64]:
@@ -197,12 +197,17 @@ class Judge:
         }
 
     def ndcg_among(self, group: str, users: Float32, items: Float32) -> Float64:
-        """NDCG of each user who has relevant items of a group, one that is ranked among itself: ``cold`` or ``tail``.
+        """NDCG of each user who has relevant items of a group that is ranked among itself: ``cold`` or ``tail``.
 
         Args:
-            users: ``(len(self.users), d)``. items: ``(n_items, d)``, of which only the group's rows count.
+            users: ``(len(self.users), d)``. items: ``(number of the group's items, d)`` in row order.
         """
-        return self._values(lambda rows: users[rows] @ items.T, [group])[group]
+        columns = np.flatnonzero(self.masks[group])
+        relevant = sparse.csr_array(self.relevant[group][:, columns])
+        seen = sparse.csr_array(self.train[:, columns])
+        rows = np.flatnonzero(relevant_counts(relevant))
+        ranked = rank_each(lambda block: users[block] @ items.T, rows, self.k, None, seen=seen, seed=self.seed)[0]
+        return ndcg_at_k(ranked, sparse.csr_array(relevant[rows]), self.k)
 
     def profiles(self, content: Float32) -> Float32:
         """Mean content of each judged user's history, ``(len(self.users), d_z) float32``."""

@@ -40,7 +40,8 @@ class CalibrationSettings(Settings):
     length_exponents: Shares = (0.0, 0.5, 1.0)
     """beta in s f |f|^(beta - 1): 0 forgets how sure a prediction is, 1 keeps it in its length."""
     length_scales: Positive = (0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
-    """s, in multiples of the typical length of a learned vector. The middle is usual, see margin."""
+    """s, in multiples of the typical length of a learned vector. The middle is usual, see margin; there, shorter ones
+    are looked at once more with content beside the vectors."""
     silent_exposures: Shares = (0.0, 1.0)
     """How far items on sale that nobody took count as seen and not wanted; 0 makes them as good as new. The middle
     is usual, see margin."""

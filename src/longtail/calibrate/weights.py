@@ -25,9 +25,9 @@ _RIDGE = 1.0
 #: A weight moves for a gain in ranking of as many standard errors over users,
 _ERRORS = 2.0
 #: or for a gain in R² of this share of it that costs the ranking no more than one standard error: less is noise.
-_MARGIN = 0.02
+_R2_GAIN = 0.02
 #: Where few pairs tell of new items R² must gain this much.
-_MARGIN_FEW = 0.1
+_R2_GAIN_FEW = 0.1
 
 
 def choose_field_weights(
@@ -38,9 +38,9 @@ def choose_field_weights(
     Coordinate search from equal weights, two passes at most. Two judges: the ranking of new items, which is what counts
     and is noisy, and leave-one-out R² on a sample, which is steady and the worse guide. Where few pairs tell of new
     items, rarely taken ones are ranked with them, each by what is predicted without its own vector, and R² must gain
-    much: the little it gains by many weights is none for the ranking. Where validation has next to nothing of them R²
-    decides alone. A field that says nothing ends low and costs nothing later; one that gives the id away helps no
-    unseen item and ends low too.
+    more: what it gains by less is none for the ranking. Where validation has next to nothing of either R² decides
+    alone. A field that says nothing ends low and costs nothing later; one that gives the id away helps no unseen item
+    and ends low too.
 
     Args:
         features: of all items.
@@ -61,46 +61,44 @@ def choose_field_weights(
     curve: list[dict[str, Any]] = []
     if len(active) < 2 or len(rows) < 10:
         return weights, curve
-    group, margin = ("cold", _MARGIN) if judge.knows_new else ("tail", _MARGIN_FEW)
+    group = "cold" if judge.knows_new or "tail" not in judge.relevant else "tail"
     by_rank = group in judge.relevant
-    others = np.setdiff1d(np.flatnonzero(judge.masks[group]), rows)
+    ranked = np.flatnonzero(judge.masks[group] if by_rank else np.zeros(len(targets), dtype=np.bool_))
+    others = np.setdiff1d(ranked, rows)
     rest = features.take(others)
 
     def score(candidate: dict[str, float]) -> _Score:
         z = combine(sample, candidate)
         there = np.flatnonzero(z.any(axis=1))
         if len(there) < 10:
-            return _Score(-np.inf, None, margin)
+            return _Score(-np.inf, None)
         fitted = fit_kernel(z[there], unit[there], landmarks=_LANDMARKS, ridges=(_RIDGE,), seed=seed)
         r2 = r_squared(unit[there], fitted.out_of_sample) * len(there) / len(rows)
         ranking = None
         if by_rank:
-            raw = np.zeros(targets.shape, dtype=np.float32)
-            raw[others] = fitted.bridge.predict(combine(rest, candidate))
-            raw[rows[there]] = fitted.out_of_sample
+            raw = np.zeros((len(ranked), targets.shape[1]), dtype=np.float32)
+            raw[np.isin(ranked, others)] = fitted.bridge.predict(combine(rest, candidate))
+            _, at, of_sample = np.intersect1d(ranked, rows[there], return_indices=True)
+            raw[at] = fitted.out_of_sample[of_sample]
             # Half the length: between forgetting and trusting how sure the prediction is.
             ranking = judge.ndcg_among(group, users, Length(0.5, 1.0).apply(raw))
         ndcg = None if ranking is None else float(ranking.mean())
         curve.append({"weights": dict(candidate), "r2": r2, "group": group, "ndcg": ndcg})
-        return _Score(r2, ranking, margin)
+        return _Score(r2, ranking)
 
-    return _climb(weights, active, score), curve
+    return _climb(weights, active, score, _R2_GAIN if judge.knows_new else _R2_GAIN_FEW), curve
 
 
 @dataclass(frozen=True)
 class _Score:
-    """What one set of weights is worth: R² on unseen items, and NDCG of each user among a group of them where measured.
-
-    ``margin``: the share of R² that it must gain to count.
-    """
+    """What weights are worth: R² on unseen items, and each user's NDCG among a group of them where measured."""
 
     r2: float
     ranking: Float64 | None
-    margin: float
 
-    def beats(self, other: _Score) -> bool:
-        """Whether it is better by more than noise."""
-        steadier = self.r2 > other.r2 + abs(other.r2) * self.margin
+    def beats(self, other: _Score, r2_gain: float) -> bool:
+        """Whether it is better by more than noise; ``r2_gain``: the share of R² that it must gain to count."""
+        steadier = self.r2 > other.r2 + abs(other.r2) * r2_gain
         if self.ranking is None or other.ranking is None or len(self.ranking) < 2:
             return steadier
         gain = self.ranking - other.ranking
@@ -109,7 +107,7 @@ class _Score:
 
 
 def _climb(
-    weights: dict[str, float], active: list[str], score: Callable[[dict[str, float]], _Score]
+    weights: dict[str, float], active: list[str], score: Callable[[dict[str, float]], _Score], r2_gain: float
 ) -> dict[str, float]:
     tried: dict[tuple[float, ...], _Score] = {}
 
@@ -129,7 +127,7 @@ def _climb(
                 if not any(candidate.values()):
                     continue
                 value = of(candidate)
-                if value.beats(best):
+                if value.beats(best, r2_gain):
                     weights, best, moved = candidate, value, True
         if not moved:
             break

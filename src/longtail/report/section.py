@@ -102,6 +102,11 @@ class Material:
         return missing(f"{what} was not measured.{reason}", None if why else self.evaluate_command(protocol))
 
 
+def judged_among(curve: list[dict[str, Any]]) -> str:
+    """Whose ranking a choice was judged by, as its curve says; where it does not, it was new items'."""
+    return "rarely taken and new items" if curve and curve[0].get("group") == "tail" else "new items"
+
+
 def missing(said: str, command: str | None = None) -> Html:
     """A part that is not there, and how to get it."""
     return tag("div", tag("p", said), tag("pre", command) if command else None, class_="missing")

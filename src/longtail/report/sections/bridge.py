@@ -7,7 +7,7 @@ from typing import Any
 
 from longtail.report.charts.lines import Line, Mark, lines
 from longtail.report.html import Child, Html, join, tag
-from longtail.report.section import Material, Section, missing, note, paragraph, table
+from longtail.report.section import Material, Section, judged_among, missing, note, paragraph, table
 
 
 def bridge(material: Material) -> Section:
@@ -94,10 +94,10 @@ def _teaching(material: Material) -> Html:
         for number, exponent in enumerate(exponents)
     ]
     return lines(
-        "NDCG of new items by who teaches the bridge",
+        f"NDCG of {judged_among(points)} by who teaches the bridge",
         drawn,
         x_label="fewest interactions of an item that teaches",
-        y_label="NDCG among new items, validation",
+        y_label=f"NDCG among {judged_among(points)}, validation",
         x_ticks=[(bound, f"{bound:g}") for bound in sorted({bound for bound, _ in best})],
         y_format="{:.4f}".format,
         y_from_zero=False,

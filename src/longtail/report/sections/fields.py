@@ -6,7 +6,7 @@ from typing import Any
 
 from longtail.evaluate.words import number, signed
 from longtail.report.html import Child, join
-from longtail.report.section import Material, Section, missing, note, paragraph, table
+from longtail.report.section import Material, Section, judged_among, missing, note, paragraph, table
 
 
 def fields(material: Material) -> Section:
@@ -40,7 +40,7 @@ def fields(material: Material) -> Section:
                 "How much each field weighs in what an item is, and in brackets what it adds: the score with the field "
                 "less the score of the same weights without it."
             ),
-            table(["field", "weight", "R² on unseen items", f"NDCG among {_ranked(tried)}"], rows),
+            table(["field", "weight", "R² on unseen items", f"NDCG among {judged_among(tried)}"], rows),
             note_,
             note(
                 "Scores are of the validation part of training, where weights were chosen, without intervals: they "
@@ -50,12 +50,6 @@ def fields(material: Material) -> Section:
         ]
     )
     return Section("fields", title, body)
-
-
-def _ranked(tried: list[dict[str, Any]]) -> str:
-    """Whose ranking the weights were judged by; bundles of before it was told were judged by new items'."""
-    by_tail = bool(tried) and tried[0].get("group", "cold") == "tail"
-    return "rarely taken and new items" if by_tail else "new items"
 
 
 def without(tried: list[dict[str, Any]], name: str, chosen: dict[str, float]) -> tuple[Any, Any] | None:
