@@ -453,7 +453,7 @@ class TestRounds:
 class TestLengthBeside:
     """Whole rounds with content beside the vectors, whose quality is known beforehand by the length."""
 
-    def chosen(self, found, scale=1.0, scales=(0.3, 0.5, 0.75, 1.0, 1.5)):
+    def chosen(self, found, scale=1.0, scales=(0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)):
         ran = []
 
         def run(pull):
@@ -483,6 +483,10 @@ class TestLengthBeside:
     def test_without_a_shorter_one_nothing_is_run(self):
         assert self.chosen({}, scales=(1.0,)) == (1.0, [])
         assert self.chosen({}, scale=0.3) == (0.3, [])
+        assert self.chosen({}, scale=0.5) == (0.5, [])  # half of the usual one
+
+    def test_of_a_long_one_down_to_half_of_it(self):
+        assert self.chosen({1.5: (0.1, 0.1), 1.0: (0.1, 0.11), 0.75: (0.1, 0.1)}, scale=1.5) == (1.0, [1.0, 0.75])
 
     def test_not_one_that_costs_overall_quality(self):
         assert self.chosen({1.0: (0.1, 0.1), 0.75: (0.1, 0.11), 0.5: (0.09, 0.3)})[0] == 0.75

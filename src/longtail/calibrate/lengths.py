@@ -185,8 +185,8 @@ def choose_length_beside(
 ) -> tuple[Pull, Alternation, list[dict[str, Any]]]:
     """s once more, with content beside the vectors, which says again what the prior says.
 
-    Lengths of the grid down to half of the chosen one are tried, and the one that gains most is taken, of equals the
-    longest.
+    Lengths of the grid down to half of the chosen one are tried, or of the usual one where that is longer, and the one
+    that gains most is taken, of equals the longest.
 
     Args:
         run: where whole rounds with a pull come to; measure: how good that is with content beside it.
@@ -196,7 +196,8 @@ def choose_length_beside(
     Returns:
         The pull, where it came to, and the curve; empty where the grid has no such length.
     """
-    lengths = [scale for scale in sorted(scales, reverse=True) if pull.scale / 2 <= scale < pull.scale]
+    least = max(pull.scale, middle(scales)) / 2
+    lengths = [scale for scale in sorted(scales, reverse=True) if least <= scale < pull.scale]
     if not lengths:
         return pull, state, []
     tried = [(pull, state), *((one, run(one)) for one in (replace(pull, scale=scale) for scale in lengths))]
