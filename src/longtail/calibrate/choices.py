@@ -227,13 +227,12 @@ def choose(
             doubts=settings.similar_doubts, gates=settings.similar_gates, k=settings.k, seed=seed,
         )  # fmt: skip
     fusion = replace(fusion, weight=fusion.weight / typical)
-    choices = replace(choices, rounds=rounds, pull=pull, fusion=fusion)
     progress.note(
         f"beside the vectors: content {fusion.weight:g} for users, {fusion.similar_weight:g} for similar items, doubt "
         f"{fusion.similar_doubt:g}; new and rarely taken items longer by {fusion.freshness:g}; the average user "
         f"{fusion.average_weight:g}, halved at {fusion.average_half_at:g} items"
     )
-    return choices
+    return replace(choices, rounds=rounds, pull=pull, fusion=fusion)
 
 
 #: Landmarks of the kernels that choices are made with; the final fit has as many as the settings say.

@@ -200,7 +200,8 @@ def choose_length_beside(
     lengths = [scale for scale in sorted(scales, reverse=True) if least <= scale < pull.scale]
     if not lengths:
         return pull, state, []
-    tried = [(pull, state), *((one, run(one)) for one in (replace(pull, scale=scale) for scale in lengths))]
+    shorter = [replace(pull, scale=scale) for scale in lengths]
+    tried = [(pull, state), *((one, run(one)) for one in shorter)]
     qualities = [measure(there) for _, there in tried]
     curve = [{"scale": one.scale, **quality.to_dict()} for (one, _), quality in zip(tried, qualities, strict=True)]
     return *tried[pick(qualities, base, floor=floor)], curve

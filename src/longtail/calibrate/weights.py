@@ -64,8 +64,9 @@ def choose_field_weights(
     group = "cold" if judge.knows_new or "tail" not in judge.relevant else "tail"
     by_rank = group in judge.relevant
     ranked = np.flatnonzero(judge.masks[group] if by_rank else np.zeros(len(targets), dtype=np.bool_))
-    others = np.setdiff1d(ranked, rows)
-    rest = features.take(others)
+    _, learned, drawn = np.intersect1d(ranked, rows, return_indices=True)
+    others = np.setdiff1d(np.arange(len(ranked)), learned)
+    rest = features.take(ranked[others])
 
     def score(candidate: dict[str, float]) -> _Score:
         z = combine(sample, candidate)
@@ -76,10 +77,11 @@ def choose_field_weights(
         r2 = r_squared(unit[there], fitted.out_of_sample) * len(there) / len(rows)
         ranking = None
         if by_rank:
+            unseen = np.zeros_like(unit)
+            unseen[there] = fitted.out_of_sample
             raw = np.zeros((len(ranked), targets.shape[1]), dtype=np.float32)
-            raw[np.isin(ranked, others)] = fitted.bridge.predict(combine(rest, candidate))
-            _, at, of_sample = np.intersect1d(ranked, rows[there], return_indices=True)
-            raw[at] = fitted.out_of_sample[of_sample]
+            raw[others] = fitted.bridge.predict(combine(rest, candidate))
+            raw[learned] = unseen[drawn]
             # Half the length: between forgetting and trusting how sure the prediction is.
             ranking = judge.ndcg_among(group, users, Length(0.5, 1.0).apply(raw))
         ndcg = None if ranking is None else float(ranking.mean())
